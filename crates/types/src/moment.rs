@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -134,9 +133,8 @@ impl FromStr for Moment {
         if let Ok(stamp) = text.parse::<Timestamp>() {
             return Ok(Self(stamp.as_nanosecond()));
         }
-        let local: jiff::civil::DateTime = text.parse().map_err(|_| bad())?;
-        let zoned = local.to_zoned(TimeZone::UTC).map_err(|_| bad())?;
-        Ok(Self(zoned.timestamp().as_nanosecond()))
+        let with_zone = if text.contains(['T', ' ']) { format!("{text}Z") } else { format!("{text}T00:00:00Z") };
+        with_zone.parse::<Timestamp>().map(|stamp| Self(stamp.as_nanosecond())).map_err(|_| bad())
     }
 }
 
