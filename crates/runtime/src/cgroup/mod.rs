@@ -1,0 +1,5 @@
+//! Control groups.
+
+/// A control group.
+#[derive(Debug)]
+pub struct Cgroup {}
