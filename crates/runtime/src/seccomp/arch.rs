@@ -26,6 +26,9 @@ pub enum Arch {
 /// Bit that marks a call as one of x32 (`__X32_SYSCALL_BIT`).
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
+/// First of the calls that only x32 has; the numbers below are shared with x86-64.
+pub(super) const X32_FIRST: u32 = 512;
+
 /// The names that may stand in `architectures`, and what of it can occur together with our tables.
 const NAMES: [(&str, Option<Arch>); 19] = [
     ("SCMP_ARCH_X86_64", Some(Arch::X86_64)),

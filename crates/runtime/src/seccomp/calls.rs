@@ -548,7 +548,8 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_kernel_headers() {
-        let numbers = |name| (0..5).map(|column| number(row(name).unwrap(), column)).collect::<Vec<_>>();
+        let numbers =
+            |name| (0..5).map(|column| number(row(name).unwrap(), column)).collect::<Vec<_>>();
         assert_eq!(numbers("read"), [Some(0), Some(3), Some(0), Some(63), Some(3)]);
         assert_eq!(numbers("socket"), [Some(41), Some(359), Some(41), Some(198), Some(281)]);
         assert_eq!(numbers("execve"), [Some(59), Some(11), Some(520), Some(221), Some(11)]);

@@ -100,8 +100,10 @@ pub(super) struct Rule {
 pub(super) struct Policy {
     pub(super) default: Action,
     pub(super) rules: Vec<Rule>,
-    /// The native architecture, and those of the profile that can occur beside it.
-    pub(super) arches: Vec<Arch>,
+    /// The native architecture, and those of the profile that can occur beside it; each with the
+    /// largest number of a call there that the profile names (private ones of 32-bit Arm aside).
+    pub(super) arches: Vec<(Arch, Option<u32>)>,
+    /// Whether some call is to be decided by a listener.
     pub(super) notifies: bool,
 }
 
@@ -115,17 +117,22 @@ impl Policy {
         if default == Action::NOTIFY {
             return Err(Error::NotifyAll);
         }
-        let mut arches = vec![native];
+        let mut arches = vec![(native, None)];
         for name in &profile.architectures {
             let arch = Arch::named(name).ok_or_else(|| Error::Architecture(name.clone()))?;
             if let Some(arch) = arch
                 && arch.runs_on(native)
-                && !arches.contains(&arch)
+                && !arches.iter().any(|(known, _)| *known == arch)
             {
-                arches.push(arch);
+                arches.push((arch, None));
             }
         }
-        let mut policy = Self { default, rules: Vec::with_capacity(profile.syscalls.len()), arches, notifies: false };
+        let mut policy = Self {
+            default,
+            rules: Vec::with_capacity(profile.syscalls.len()),
+            arches,
+            notifies: false,
+        };
         for syscall in &profile.syscalls {
             policy.add(syscall)?;
         }
@@ -141,25 +148,15 @@ impl Policy {
             }
             self.notifies = true;
         }
-        if action == self.default {
-            return Ok(());
+        let calls: Vec<_> = syscall.names.iter().filter_map(|name| calls::row(name)).collect();
+        for (arch, newest) in &mut self.arches {
+            let numbers = calls.iter().filter_map(|row| calls::number(row, arch.column()));
+            *newest = numbers.filter(|number| *number < calls::ARM_PRIVATE).chain(*newest).max();
         }
-        self.rules.push(Rule {
-            calls: syscall.names.iter().filter_map(|name| calls::row(name)).collect(),
-            action,
-            alternatives: alternatives(conditions),
-        });
+        if action != self.default {
+            self.rules.push(Rule { calls, action, alternatives: alternatives(conditions) });
+        }
         Ok(())
-    }
-
-    /// Returns the largest number on `arch` of a call that the rules name, the private ones of
-    /// 32-bit Arm aside.
-    ///
-    /// Rules that were dropped because they change nothing do not count here but for a call near
-    /// the end of the table that is denied by name: it is denied with ENOSYS then.
-    pub(super) fn newest(&self, arch: Arch) -> Option<u32> {
-        let numbers = self.rules.iter().flat_map(|rule| &rule.calls).filter_map(|row| calls::number(row, arch.column()));
-        numbers.filter(|number| *number < calls::ARM_PRIVATE).max()
     }
 }
 
@@ -168,7 +165,10 @@ impl Policy {
 /// All conditions of a rule must hold together, unless two concern the same argument: then each of
 /// them is enough. libseccomp cannot express the former, so profiles are written for the latter.
 fn alternatives(conditions: Vec<Condition>) -> Vec<Vec<Condition>> {
-    let twice = conditions.iter().enumerate().any(|(at, one)| conditions[..at].iter().any(|other| other.index == one.index));
+    let twice = conditions
+        .iter()
+        .enumerate()
+        .any(|(at, one)| conditions[..at].iter().any(|other| other.index == one.index));
     match conditions {
         none if none.is_empty() => Vec::new(),
         each if twice => each.into_iter().map(|condition| vec![condition]).collect(),
