@@ -1,2 +1,6 @@
-//! bin.
+mod args;
+mod create;
+mod environment;
+mod format;
+mod report;
 fn main() {}
