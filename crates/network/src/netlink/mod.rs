@@ -5,12 +5,12 @@
 
 mod socket;
 
-pub(crate) use socket::{Batched, Socket};
+pub(crate) use socket::Socket;
 
 /// `NLM_F_REQUEST`: this asks the kernel for something.
 const REQUEST: u16 = 1;
 /// `NLM_F_ACK`: answer, even when all is well.
-pub(crate) const ACK: u16 = 4;
+const ACK: u16 = 4;
 /// `NLM_F_DUMP`: all objects.
 pub(crate) const DUMP: u16 = 0x300;
 /// `NLM_F_REPLACE`: change what is there.
@@ -99,6 +99,11 @@ impl Batch {
         if let Some(flags) = self.bytes.get_mut(self.start + 6) {
             *flags |= u8::try_from(ACK).unwrap_or_default();
         }
+    }
+
+    /// Returns the sequence number of the last message.
+    pub(crate) fn last(&self) -> u32 {
+        self.count
     }
 
     /// Tells whether there is no message.

@@ -19,25 +19,6 @@ const BUFFER: usize = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Socket(OwnedFd);
 
-/// The failure of a batch: which message of it, counted from 1, and why.
-#[derive(Debug)]
-pub(crate) struct Batched {
-    pub(crate) message: u32,
-    pub(crate) source: io::Error,
-}
-
-impl From<Batched> for io::Error {
-    fn from(failure: Batched) -> Self {
-        failure.source
-    }
-}
-
-impl From<io::Error> for Batched {
-    fn from(source: io::Error) -> Self {
-        Self { message: 0, source }
-    }
-}
-
 impl Socket {
     /// Opens a socket to rtnetlink: links, addresses, routes.
     pub(crate) fn route() -> io::Result<Self> {
@@ -62,7 +43,7 @@ impl Socket {
     ///
     /// # Errors
     /// The first message that failed. Those after it were tried all the same, except in an nfnetlink transaction.
-    pub(crate) fn run(&self, batch: &mut Batch) -> Result<(), Batched> {
+    pub(crate) fn run(&self, batch: &mut Batch) -> io::Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -79,8 +60,8 @@ impl Socket {
     }
 
     /// Waits for the answer to message `last`.
-    pub(crate) fn answers(&self, last: u32) -> Result<(), Batched> {
-        let mut failed: Option<Batched> = None;
+    pub(crate) fn answers(&self, last: u32) -> io::Result<()> {
+        let mut failed: Option<io::Error> = None;
         let mut buffer = vec![0; BUFFER];
         loop {
             let length = self.receive(&mut buffer, failed.is_some())?;
@@ -95,7 +76,7 @@ impl Socket {
                     continue;
                 };
                 let done = message.sequence >= last;
-                failed.get_or_insert(Batched { message: message.sequence, source });
+                failed.get_or_insert(source);
                 if done {
                     return failed.map_or(Ok(()), Err);
                 }

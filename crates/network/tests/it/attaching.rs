@@ -1,0 +1,155 @@
+//! Interfaces come, work, and go.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use hako_network::{Driver, Firewall, Network, attach, counters, detach, ensure, remove};
+
+use crate::world::{empty, endpoint, inside, network, on_a_host, shell};
+
+#[test]
+fn an_endpoint_has_interface_addresses_and_routes() {
+    on_a_host(|| {
+        let (network, firewall) = (network(1), Firewall::default());
+        assert!(ensure(&network, &firewall).unwrap());
+        assert!(!ensure(&network, &firewall).unwrap());
+        let namespace = empty();
+        let endpoint = endpoint(1, 2, "eth0");
+        attach(&network, namespace.as_fd(), &endpoint).unwrap();
+        let seen = inside(&namespace, || shell("ip addr; ip route; ip -6 route")).join().unwrap();
+        for part in [
+            "eth0@",
+            "inet 10.0.1.2/24 brd 10.0.1.255 scope global eth0",
+            "inet6 fd00:1::2/64 scope global",
+            "02:42:0a:00:01:02",
+        ] {
+            assert!(seen.contains(part), "{part} in {seen}");
+        }
+        assert!(
+            seen.contains("default via 10.0.1.1 dev eth0")
+                && seen.contains("default via fd00:1::1 dev eth0"),
+            "{seen}"
+        );
+        assert!(!seen.contains("tentative"), "{seen}");
+        assert!(shell("ping -c1 -W1 10.0.1.2").contains(" 0% packet loss"));
+        assert!(shell("ping -c1 -W1 fd00:1::2").contains(" 0% packet loss"));
+        let counted = counters(namespace.as_fd()).unwrap();
+        assert_eq!(counted.len(), 1);
+        assert!(
+            counted[0].interface == "eth0" && counted[0].rx_packets > 0 && counted[0].tx_bytes > 0,
+            "{counted:?}"
+        );
+        detach(&network, Some(namespace.as_fd()), &endpoint).unwrap();
+        detach(&network, Some(namespace.as_fd()), &endpoint).unwrap();
+        assert!(!inside(&namespace, || shell("ip link")).join().unwrap().contains("eth0"));
+        remove(&network, &firewall).unwrap();
+        remove(&network, &firewall).unwrap();
+        assert!(!shell("ip link").contains("br1"));
+    });
+}
+
+#[test]
+fn a_network_without_ipv6_has_none_on_its_interfaces() {
+    on_a_host(|| {
+        let mut network = network(1);
+        network.subnets.truncate(1);
+        ensure(&network, &Firewall::default()).unwrap();
+        let namespace = empty();
+        let mut endpoint = endpoint(1, 2, "eth0");
+        endpoint.addresses.truncate(1);
+        endpoint.gateways.truncate(1);
+        endpoint.mac = "02:11:22:33:44:55".parse().unwrap();
+        attach(&network, namespace.as_fd(), &endpoint).unwrap();
+        let seen = inside(&namespace, || shell("ip addr show eth0")).join().unwrap();
+        assert!(!seen.contains("inet6"), "{seen}");
+        assert!(!shell("ip addr show br1").contains("inet6"));
+    });
+}
+
+#[test]
+fn a_failed_attachment_leaves_no_interface() {
+    on_a_host(|| {
+        let network = network(1);
+        ensure(&network, &Firewall::default()).unwrap();
+        let namespace = empty();
+        let mut endpoint = endpoint(1, 2, "eth0");
+        endpoint.gateways = vec!["192.0.2.1".parse().unwrap()];
+        let error = attach(&network, namespace.as_fd(), &endpoint).unwrap_err();
+        assert_eq!(error.to_string(), "cannot give addresses and routes to `eth0`");
+        assert!(!shell("ip link").contains("veth"));
+    });
+}
+
+#[test]
+fn several_processes_may_make_a_network_at_once() {
+    on_a_host(|| {
+        let host = hako_network::namespace::current().unwrap();
+        let threads: Vec<_> =
+            (0..8).map(|_| inside(&host, || ensure(&network(1), &Firewall::default()))).collect();
+        let made: Vec<_> =
+            threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect();
+        assert_eq!(made.iter().filter(|made| **made).count(), 1);
+        let rules = shell("nft list table inet hako");
+        assert_eq!(rules.matches("jump published").count(), 2, "{rules}");
+    });
+}
+
+#[test]
+fn macvlan_and_ipvlan_lie_on_a_parent() {
+    on_a_host(|| {
+        shell("ip link add p0 type dummy; ip link set p0 up");
+        for (driver, parent) in [(Driver::Macvlan, "p0"), (Driver::Ipvlan, "p0.7")] {
+            let network = Network { driver, parent: Some(parent.to_owned()), ..network(1) };
+            ensure(&network, &Firewall::default()).unwrap();
+            let namespaces = [empty(), empty()];
+            for (namespace, host) in namespaces.iter().zip(2..) {
+                attach(&network, namespace.as_fd(), &endpoint(1, host, "eth0")).unwrap();
+            }
+            let seen =
+                inside(&namespaces[0], || shell("ping -c1 -W1 10.0.1.3; ip route")).join().unwrap();
+            assert!(
+                seen.contains(" 0% packet loss") && seen.contains("default via 10.0.1.1"),
+                "{driver:?}: {seen}"
+            );
+            detach(&network, Some(namespaces[0].as_fd()), &endpoint(1, 2, "eth0")).unwrap();
+        }
+        let network =
+            Network { driver: Driver::Macvlan, parent: Some("none0".to_owned()), ..network(1) };
+        assert_eq!(
+            ensure(&network, &Firewall::default()).unwrap_err().to_string(),
+            "the parent interface `none0` does not exist"
+        );
+    });
+}
+
+#[test]
+fn attaching_is_quick() {
+    on_a_host(|| {
+        let (mut network, firewall) = (network(1), Firewall::default());
+        network.subnets.truncate(1);
+        let start = Instant::now();
+        ensure(&network, &firewall).unwrap();
+        let first = start.elapsed();
+        let mut best = [u128::MAX; 3];
+        for host in 2..30 {
+            let namespace = empty();
+            let mut endpoint = endpoint(1, host, "eth0");
+            endpoint.addresses.truncate(1);
+            endpoint.gateways.truncate(1);
+            let start = Instant::now();
+            ensure(&network, &firewall).unwrap();
+            best[0] = best[0].min(start.elapsed().as_micros());
+            let start = Instant::now();
+            attach(&network, namespace.as_fd(), &endpoint).unwrap();
+            best[1] = best[1].min(start.elapsed().as_micros());
+            let start = Instant::now();
+            detach(&network, None, &endpoint).unwrap();
+            best[2] = best[2].min(start.elapsed().as_micros());
+        }
+        eprintln!(
+            "first ensure {first:?}; at best, in µs: ensure {}, attach {}, detach {}",
+            best[0], best[1], best[2]
+        );
+        assert!(best[1] < 5_000, "attach took {} µs", best[1]);
+    });
+}
