@@ -97,7 +97,7 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// When the registry refuses it or fails, or the content cannot be read.
-    pub fn upload(&self, open: &mut dyn FnMut() -> io::Result<Box<dyn Read + Send>>) -> Result<Upload, Error> {
+    pub fn upload<'a>(&self, open: &mut dyn FnMut() -> io::Result<Box<dyn Read + Send + 'a>>) -> Result<Upload, Error> {
         let unreadable = |source| Error::Broken { subject: self.name(), source };
         let url = self.begin()?;
         match self.stream(&url, &mut *open().map_err(unreadable)?) {
