@@ -71,10 +71,11 @@ fn ensure_bridge(network: &Network) -> Result<()> {
     let mut batch = Batch::default();
     // Else the bridge would take the lowest hardware address of its ports, and change it with them.
     link::set_mac(&mut batch, index, bridge_mac(network));
+    // Up before the addresses: a route of IPv6 that waits for a bridge without ports appears up to a second after the first.
+    link::up(&mut batch, index);
     for gateway in gateways {
         link::address(&mut batch, index, name, gateway);
     }
-    link::up(&mut batch, index);
     socket.run(&mut batch).map_err(failed)
 }
 
@@ -103,6 +104,8 @@ fn set_sysctls(network: &Network) -> Result<()> {
     if has_v6 {
         // Router advertisements of an endpoint must not lead the host astray (CVE-2020-13401).
         sysctl(&format!("net/ipv6/conf/{bridge}/accept_ra"), "0")?;
+        // The bridge's link-local address, which asks for endpoints' hardware addresses, is usable at once.
+        sysctl(&format!("net/ipv6/conf/{bridge}/accept_dad"), "0")?;
         sysctl(&format!("net/ipv6/conf/{bridge}/disable_ipv6"), "0")?;
     } else {
         sysctl_if_there(&format!("net/ipv6/conf/{bridge}/disable_ipv6"), "1")?;
@@ -150,9 +153,11 @@ pub fn attach(network: &Network, namespace: BorrowedFd<'_>, endpoint: &Endpoint)
     let made = made(&socket, network, namespace, endpoint)?;
     link::make(&mut batch, name, &made, network.mtu, true);
     if network.driver == Driver::Bridge {
-        let hairpin = has_bridge_filter();
-        if hairpin || !network.icc {
-            link::port(&mut batch, name, hairpin, !network.icc);
+        // Where the IP firewall sees bridged packets too, its rules keep endpoints apart, and a port that it redirects must
+        // be able to send back to where the packet came from. Elsewhere the bridge itself keeps them apart.
+        let filtered = is_bridge_filtered();
+        if filtered || !network.icc {
+            link::port(&mut batch, name, filtered, !filtered);
         }
     }
     socket.run(&mut batch).map_err(failed)?;
@@ -376,10 +381,10 @@ fn unmake(socket: &Socket, name: &str) -> Result<()> {
     }
 }
 
-/// Tells whether bridged packets pass the IP firewall too (`br_netfilter`). A port that was redirected there must be able to
-/// send back to where the packet came from.
-fn has_bridge_filter() -> bool {
-    rustix::fs::access("/proc/sys/net/bridge", rustix::fs::Access::EXISTS).is_ok()
+/// Tells whether bridged packets pass the IP firewall too (`br_netfilter`).
+fn is_bridge_filtered() -> bool {
+    std::fs::read("/proc/sys/net/bridge/bridge-nf-call-iptables")
+        .is_ok_and(|value| value.first() == Some(&b'1'))
 }
 
 /// Checks a name before the kernel cuts or refuses it.

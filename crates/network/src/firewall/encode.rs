@@ -89,6 +89,12 @@ pub(super) fn new_set(batch: &mut Batch, table: &str, set: &Set, id: u32) {
         batch.number(6, kind_of(set.value)).number(7, length_of(set.value));
     }
     batch.number(10, id);
+    if set.key == [Field::Interface] {
+        // For `nft list`, which otherwise shows names backwards: the key's byte order is the machine's.
+        let mut note = vec![0, 4];
+        note.extend_from_slice(&1_u32.to_ne_bytes());
+        batch.bytes(13, &note);
+    }
 }
 
 /// Adds or deletes elements.

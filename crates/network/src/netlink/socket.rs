@@ -14,6 +14,8 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// Netlink's own largest datagram for dumps.
 const BUFFER: usize = 32 * 1024;
+/// How many bytes can be sent without a larger buffer.
+const USUAL: usize = 128 * 1024;
 
 /// A socket to one part of the kernel, in the network namespace that the thread was in when it was opened.
 #[derive(Debug)]
@@ -55,6 +57,10 @@ impl Socket {
     /// Sends the batch as it is.
     pub(crate) fn send(&self, batch: &Batch) -> io::Result<()> {
         let kernel = SocketAddrNetlink::new(0, 0);
+        if batch.bytes.len() > USUAL {
+            // The kernel doubles it; beyond its limit for everybody, it takes a privilege that we have when we need it.
+            rustix::net::sockopt::set_socket_send_buffer_size_force(&self.0, batch.bytes.len())?;
+        }
         rustix::net::sendto(&self.0, &batch.bytes, SendFlags::empty(), &kernel)?;
         Ok(())
     }

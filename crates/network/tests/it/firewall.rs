@@ -1,46 +1,16 @@
 //! What passes and what does not.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use hako_network::firewall::plan;
-use hako_network::{Firewall, Network, Published, attach, ensure};
+use hako_network::{Firewall, Published, ensure};
 use hako_types::Protocol;
 
-use crate::world::{at, empty, endpoint, inside, ip, network, on_a_host, shell};
-
-/// A namespace on the network whose port 80, IPv4 and IPv6, answers each client with the address it sees.
-fn server(network: &Network, number: u8, host: u8) -> OwnedFd {
-    let namespace = empty();
-    attach(network, namespace.as_fd(), &endpoint(number, host, "eth0")).unwrap();
-    let ready = inside(&namespace, || TcpListener::bind("[::]:80").unwrap());
-    let listener = ready.join().unwrap();
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.unwrap();
-            let seen = client.peer_addr().unwrap().ip().to_canonical();
-            let _client_may_be_gone = write!(client, "{seen}");
-        }
-    });
-    namespace
-}
-
-/// Connects from the thread's namespace and returns what the server says; `-` when nobody answers.
-fn ask(address: &str) -> String {
-    let mut said = String::new();
-    match TcpStream::connect_timeout(&at(address), Duration::from_millis(400)) {
-        Ok(mut stream) => {
-            stream.read_to_string(&mut said).map_or_else(|error| error.to_string(), |_| said)
-        }
-        Err(_) => "-".to_owned(),
-    }
-}
-
-fn ask_from(namespace: &OwnedFd, address: &'static str) -> String {
-    inside(namespace, move || ask(address)).join().unwrap()
-}
+use crate::world::{
+    ask, ask_from, at, empty, inside, ip, network, on_a_host, serve, server, shell,
+};
 
 fn published(host: &str, port: u16, target: &str) -> Published {
     Published { host: ip(host), port, protocol: Protocol::Tcp, target: at(target) }
@@ -129,14 +99,7 @@ fn the_world_sees_the_hosts_address_and_internal_networks_not_at_all() {
             ensure(network, &firewall).unwrap();
         }
         let out = outside();
-        let listener = inside(&out, || TcpListener::bind("[::]:80").unwrap()).join().unwrap();
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let mut client = client.unwrap();
-                let seen = client.peer_addr().unwrap().ip().to_canonical();
-                let _client_may_be_gone = write!(client, "{seen}");
-            }
-        });
+        serve(&out);
         let a = server(&network(1), 1, 2);
         let b = [server(&internal, 2, 2), server(&internal, 2, 3)];
         let c = [server(&apart, 3, 2), server(&apart, 3, 3)];
@@ -236,6 +199,7 @@ fn the_kernel_has_what_the_text_says() {
     });
 }
 
+/// Compares two listings, but for the order of elements and the way of writing a priority.
 fn similar(ours: &str, nfts: &str) {
     let lines = |text: &str| {
         text.lines()
@@ -279,6 +243,5 @@ fn two_hundred_ports_are_published_at_once() {
         let start = Instant::now();
         firewall.publish(&[published("0.0.0.0", 9_000, "10.0.1.2:80")]).unwrap();
         eprintln!("one port beside 20,000 others: {:?}", start.elapsed());
-        let _any: SocketAddr = at("0.0.0.0:1");
     });
 }

@@ -1,10 +1,13 @@
+#![expect(deprecated, reason = "a thread's own namespace is what unshare is safe for")]
 //! A host made for one test: a thread in a network namespace that nobody else has.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
+use std::time::Duration;
 
-use hako_network::{Endpoint, Mac, Network, Prefix, Subnet, loopback_up, namespace};
+use hako_network::{Endpoint, Mac, Network, Prefix, Subnet, attach, loopback_up, namespace};
 use rustix::thread::{UnshareFlags, unshare};
 
 /// Runs the test on a thread in a fresh namespace with its loopback up; skips it loudly without privileges.
@@ -86,4 +89,40 @@ pub(crate) fn ip(text: &str) -> IpAddr {
 
 pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
+}
+
+/// A namespace on the network whose port 80, IPv4 and IPv6, answers each client with the address it sees.
+pub(crate) fn server(network: &Network, number: u8, host: u8) -> OwnedFd {
+    let namespace = empty();
+    attach(network, namespace.as_fd(), &endpoint(number, host, "eth0")).unwrap();
+    serve(&namespace);
+    namespace
+}
+
+/// Answers each client of the namespace's port 80 with the address that is seen of it.
+pub(crate) fn serve(namespace: &OwnedFd) {
+    let ready = inside(namespace, || TcpListener::bind("[::]:80").unwrap());
+    let listener = ready.join().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let seen = client.peer_addr().unwrap().ip().to_canonical();
+            let _client_may_be_gone = write!(client, "{seen}");
+        }
+    });
+}
+
+/// Connects from the thread's namespace and returns what the server says; `-` when nobody answers.
+pub(crate) fn ask(address: &str) -> String {
+    let mut said = String::new();
+    match TcpStream::connect_timeout(&at(address), Duration::from_millis(400)) {
+        Ok(mut stream) => {
+            stream.read_to_string(&mut said).map_or_else(|error| error.to_string(), |_| said)
+        }
+        Err(_) => "-".to_owned(),
+    }
+}
+
+pub(crate) fn ask_from(namespace: &OwnedFd, address: &'static str) -> String {
+    inside(namespace, move || ask(address)).join().unwrap()
 }
