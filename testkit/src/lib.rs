@@ -1,1 +1,3 @@
-//! testkit.
+//! What tests share: a registry in this process.
+
+pub mod registry;
