@@ -29,6 +29,8 @@ pub struct PackOptions {
     pub follow: bool,
     /// Keep fractions of seconds in times of change.
     pub nanoseconds: bool,
+    /// What is left out, as paths relative to the packed directory (where an engine mounted its own files).
+    pub exclude: Vec<std::path::PathBuf>,
 }
 
 /// Where an archive goes; payload is told apart, for whoever notes it in another way.
@@ -121,7 +123,10 @@ impl<'a, S: Sink> Packer<'a, S> {
             self.mark(&join(path, whiteout::OPAQUE))?;
         }
         for name in names(directory.as_fd()).map_err(Error::at("list", path))? {
-            self.member(directory.as_fd(), &name, &join(path, &name))?;
+            let below = join(path, &name);
+            if !self.options.exclude.iter().any(|excluded| excluded.as_os_str().as_bytes() == below) {
+                self.member(directory.as_fd(), &name, &below)?;
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::facts::{Facts, Origin};
 use super::recipe::RecipeWriter;
 use super::scratch::Scratch;
 use super::{Error, Layer, Layers, TarStream, check};
-use crate::files::{self, PackOptions, Sink, UnpackOptions};
+use crate::files::{self, PackOptions, Plain, Sink, UnpackOptions};
 use crate::tar::{Limits, Reader, Recorder};
 use crate::transfer::{LayerSink, LayerSource};
 
@@ -125,6 +125,42 @@ impl Lease {
         let facts =
             Facts { size, files, tar_size, origin: Origin::Made, made: Moment::now(), boot: check::boot_id(), shadows };
         self.admit(Staged { scratch, diff_id, facts })
+    }
+
+    /// Makes a layer of what `directory`, the upper directory of an overlay, is like now; it stays as it is (`commit`).
+    ///
+    /// `exclude` names what is left out, relative to the directory.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the layer cannot be written.
+    pub fn capture(&self, directory: &Path, exclude: &[std::path::PathBuf]) -> Result<Layer, Error> {
+        let failed = |source| Error::Pack { path: directory.to_owned(), source: files::Error::Write(source) };
+        let open = fs::File::open(directory).map_err(Error::at("open", directory))?;
+        let options = PackOptions {
+            layer: Some(self.layers.overlay),
+            name: Some(String::new()),
+            exclude: exclude.to_vec(),
+            ..PackOptions::default()
+        };
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        std::thread::scope(|scope| {
+            let packing = scope.spawn(|| {
+                let out = Plain(io::BufWriter::with_capacity(1 << 16, writer));
+                files::pack_from(open.as_fd(), Path::new("."), out, &options).map(drop)
+            });
+            let mut source = io::BufReader::with_capacity(1 << 17, reader);
+            let staged = self.stage(None, &mut source, &Limits::default());
+            drop(source);
+            match packing.join() {
+                Ok(Ok(())) => self.admit(staged?),
+                // A broken pipe only says that the other end failed.
+                Ok(Err(files::Error::Write(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    staged.and_then(|_| Err(failed(error)))
+                }
+                Ok(Err(source)) => Err(Error::Pack { path: directory.to_owned(), source }),
+                Err(_) => Err(failed(io::Error::other("the packing thread panicked"))),
+            }
+        })
     }
 
     fn unpack_to_scratch(&self, tar: &mut dyn BufRead, limits: &Limits) -> Result<(Scratch, Facts), Error> {
