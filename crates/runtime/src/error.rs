@@ -61,7 +61,7 @@ pub enum Error {
     #[error("{name} hook `{path}` failed: {why}")]
     Hook {
         /// Which moment, as the configuration spells it.
-        name: &'static str,
+        name: String,
         /// Its program.
         path: String,
         /// How.
@@ -76,6 +76,8 @@ pub enum Trouble {
     NotInPath,
     /// A path that does not exist.
     Missing(String),
+    /// The interpreter that it names does not exist.
+    Interpreter,
     /// It, or its interpreter, may not be executed.
     Denied,
     /// It is a directory.
@@ -91,6 +93,7 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::NotInPath => f.write_str("executable file not found in $PATH"),
             Self::Missing(path) => write!(f, "stat {path}: no such file or directory"),
+            Self::Interpreter => f.write_str("no such file or directory"),
             Self::Denied => f.write_str("permission denied"),
             Self::Directory => f.write_str("is a directory"),
             Self::Format => f.write_str("exec format error"),
@@ -105,7 +108,10 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> Option<u8> {
         match self {
-            Self::Program { trouble: Trouble::NotInPath | Trouble::Missing(_), .. } => Some(127),
+            Self::Program {
+                trouble: Trouble::NotInPath | Trouble::Missing(_) | Trouble::Interpreter,
+                ..
+            } => Some(127),
             Self::Program { .. } => Some(126),
             _ => None,
         }
@@ -116,9 +122,10 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Invalid(_) | Self::User(_) | Self::Seccomp(_) => Kind::Invalid,
-            Self::Program { trouble: Trouble::NotInPath | Trouble::Missing(_), .. } => {
-                Kind::NotFound
-            }
+            Self::Program {
+                trouble: Trouble::NotInPath | Trouble::Missing(_) | Trouble::Interpreter,
+                ..
+            } => Kind::NotFound,
             Self::Program { .. } => Kind::Denied,
             Self::Step { source, .. } | Self::Spawn { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>

@@ -3,8 +3,13 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::cgroup::Cgroup;
-use crate::spec::{Process, Spec};
-use crate::{Error, Options, Running, Stdio};
+use crate::channel::{self, Order, Report};
+use crate::launch::{lost, until_executed};
+use crate::plan::{Entry, enter};
+use crate::seccomp::Program;
+use crate::spawn::{Birth, spawn};
+use crate::spec::{Process, Spec, State};
+use crate::{Error, Options, Running, Stdio, notify, placement};
 
 /// The container that [`exec`] enters.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +20,7 @@ pub struct Target<'a> {
     pub pidfd: BorrowedFd<'a>,
     /// Its control group.
     pub cgroup: Option<&'a Cgroup>,
-    /// Its configuration: which namespaces it has, its seccomp profile, its root.
+    /// Its configuration: which namespaces it has, its seccomp profile.
     pub spec: &'a Spec,
 }
 
@@ -29,6 +34,72 @@ pub fn exec(
     stdio: Stdio,
     options: Options,
 ) -> Result<(Running, Option<OwnedFd>), Error> {
-    let _ = (target, process, stdio, options);
-    Err(Error::Invalid("not yet".into()))
+    let seccomp = target.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let filter = seccomp
+        .map(Program::compile)
+        .transpose()
+        .map_err(|source| Error::Seccomp(Box::new(source)))?;
+    let plan = enter(&Entry {
+        spec: target.spec,
+        process,
+        terminal: stdio.size(),
+        grouped: target.cgroup.is_some(),
+        preserve: options.preserve,
+    })?;
+    let birth = Birth {
+        plan,
+        filter,
+        stdio,
+        cgroup: target.cgroup.and_then(placement::birthplace),
+        target: Some(target.pidfd),
+        options,
+    };
+    let (child, channel) = spawn(birth)?;
+    let running = Running::new(child.pid, child.pidfd);
+    let state = State {
+        oci_version: crate::spec::VERSION.to_owned(),
+        status: "running".to_owned(),
+        pid: running.pid(),
+        annotations: target.spec.annotations.clone(),
+        ..State::default()
+    };
+    let listener = seccomp.and_then(notify::Destination::of);
+    let done = advance(target, &running, &channel, &state);
+    let done = done.and_then(|terminal| {
+        until_executed(&channel, listener.as_ref(), &state)?;
+        Ok(terminal)
+    });
+    match done {
+        Ok(terminal) => Ok((running, terminal)),
+        Err(error) => {
+            let _killed = running.kill(libc::SIGKILL);
+            let _reaped = running.wait();
+            Err(error)
+        }
+    }
+}
+
+/// Brings the process to the point where it executes its program.
+fn advance(
+    target: &Target<'_>,
+    running: &Running,
+    channel: &OwnedFd,
+    state: &State,
+) -> Result<Option<OwnedFd>, Error> {
+    if let Some(cgroup) = target.cgroup {
+        placement::enter(cgroup, running.pid())?;
+        channel::send(channel, &Order::Grouped, None).map_err(lost)?;
+    }
+    // Nobody has to decide anything any more: the start can wait there for init.
+    channel::send(channel, &Order::Start(Box::new(state.clone())), None).map_err(lost)?;
+    let mut terminal = None;
+    loop {
+        match channel::receive(channel).map_err(lost)? {
+            Some((Report::Ready, _)) => return Ok(terminal),
+            Some((Report::Terminal, file)) => terminal = file,
+            Some((Report::Failed(failure), _)) => return Err(failure.into()),
+            Some(_) => return Err(lost(std::io::ErrorKind::InvalidData.into())),
+            None => return Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
 }

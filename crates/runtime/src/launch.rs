@@ -4,9 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::cgroup::Cgroup;
-use crate::spec::{NamespaceKind, Spec};
-use crate::{Error, Running};
+use crate::channel::{self, Order, Report};
+use crate::plan::{self, Inputs, Plan};
+use crate::seccomp::Program;
+use crate::spawn::{Birth, spawn};
+use crate::spec::{Hook, NamespaceKind, Spec, State};
+use crate::{Error, Running, notify, placement};
 
 /// What [`create`] needs to know.
 #[derive(Debug)]
@@ -61,6 +67,15 @@ pub enum Stdio {
     },
 }
 
+impl Stdio {
+    pub(crate) fn size(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Terminal { columns, rows } => Some((*columns, *rows)),
+            Self::Inherit | Self::Files(_) => None,
+        }
+    }
+}
+
 /// What callers of [`create`] and [`exec`](crate::exec) rarely need.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -82,8 +97,28 @@ pub struct Options {
 /// Dropping it kills it.
 #[derive(Debug)]
 pub struct Created {
-    pid: i32,
-    pidfd: OwnedFd,
+    running: Option<Running>,
+    channel: OwnedFd,
+    terminal: Option<OwnedFd>,
+    hooks: Vec<(String, Hook)>,
+    state: State,
+    listener: Option<notify::Destination>,
+    is_ready: bool,
+}
+
+/// Returns how `launch` would be carried out, without doing anything.
+pub fn plan(launch: &Launch<'_>) -> Result<Plan, Error> {
+    plan::plan(&Inputs {
+        id: launch.id,
+        spec: launch.spec,
+        bundle: launch.bundle,
+        root: &launch.root,
+        terminal: launch.stdio.size(),
+        groups: launch.cgroup.map(placement::layout),
+        preserve: launch.options.preserve,
+        no_pivot: launch.options.no_pivot,
+        no_keyring: launch.options.no_keyring,
+    })
 }
 
 /// Makes the container's first process and has it set itself up.
@@ -91,58 +126,213 @@ pub struct Created {
 /// Returns as soon as the process exists in its namespaces, so that the caller can work on these
 /// (the network) while init mounts; what goes wrong in init is the error of [`Created::ready`].
 pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
-    let _ = launch;
-    Err(Error::Invalid("not yet".into()))
+    let plan = plan(&launch)?;
+    let seccomp = launch.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let filter = seccomp
+        .map(Program::compile)
+        .transpose()
+        .map_err(|source| Error::Seccomp(Box::new(source)))?;
+    let hooks = plan.outside.hooks.clone();
+    let state = State {
+        oci_version: crate::spec::VERSION.to_owned(),
+        id: launch.id.to_owned(),
+        status: "creating".to_owned(),
+        pid: 0,
+        bundle: launch.bundle.to_owned(),
+        annotations: launch.spec.annotations.clone(),
+    };
+    let cgroup = launch.cgroup;
+    let birth = Birth {
+        plan,
+        filter,
+        stdio: launch.stdio,
+        cgroup: cgroup.and_then(placement::birthplace),
+        target: None,
+        options: launch.options,
+    };
+    let (child, channel) = spawn(birth)?;
+    let created = Created {
+        state: State { pid: child.pid, ..state },
+        running: Some(Running::new(child.pid, child.pidfd)),
+        channel,
+        terminal: None,
+        hooks,
+        listener: seccomp.and_then(notify::Destination::of),
+        is_ready: false,
+    };
+    if let Some(cgroup) = cgroup {
+        placement::enter(cgroup, child.pid)?;
+        created.tell(&Order::Grouped)?;
+    }
+    Ok(created)
 }
 
 impl Created {
     /// Returns the process's number in the caller's PID namespace.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.state.pid
     }
 
     /// Returns the process's descriptor.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "only methods that consume the value take the process out of it"
+    )]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+        self.running.as_ref().expect("it is there until it is consumed").pidfd()
     }
 
     /// Waits until everything is set up and the user's program has been found.
     ///
-    /// Runs the `prestart`, `createRuntime` and `createContainer` hooks on the way.
-    /// [`start`](Self::start) does this too.
+    /// Runs the `prestart` and `createRuntime` hooks on the way. [`start`](Self::start) does this too.
     pub fn ready(&mut self) -> Result<(), Error> {
-        Err(Error::Invalid("not yet".into()))
+        while !self.is_ready {
+            match self.next()? {
+                (Report::Ready, _) => self.is_ready = true,
+                (Report::Terminal, terminal) => self.terminal = terminal,
+                (Report::Hooks, _) => self.run_hooks()?,
+                (Report::Moved, Some(pidfd)) => self.follow(pidfd)?,
+                (Report::Failed(failure), _) => return Err(failure.into()),
+                (Report::Moved | Report::Listener, _) => {
+                    return Err(lost(io::ErrorKind::InvalidData.into()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Opens one of the process's namespaces.
     pub fn namespace(&self, kind: NamespaceKind) -> io::Result<OwnedFd> {
-        let _ = kind;
-        Err(io::ErrorKind::Unsupported.into())
+        let name = match kind {
+            NamespaceKind::User => "user",
+            NamespaceKind::Pid => "pid",
+            NamespaceKind::Network => "net",
+            NamespaceKind::Mount => "mnt",
+            NamespaceKind::Ipc => "ipc",
+            NamespaceKind::Uts => "uts",
+            NamespaceKind::Cgroup => "cgroup",
+            NamespaceKind::Time => "time",
+        };
+        // The number is ours until we reap the process.
+        let path = format!("/proc/{}/ns/{name}", self.pid());
+        Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
     /// Opens the container's root directory (`O_PATH`), for use with `openat2(RESOLVE_IN_ROOT)`.
     ///
     /// Only after [`ready`](Self::ready); before, it is the host's.
     pub fn root(&self) -> io::Result<OwnedFd> {
-        Err(io::ErrorKind::Unsupported.into())
+        let path = format!("/proc/{}/root", self.pid());
+        Ok(rustix::fs::open(
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
     }
 
     /// Takes the master side of the terminal; there is none before [`ready`](Self::ready).
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        None
+        self.terminal.take()
     }
 
     /// Lets it execute the user's program.
     ///
     /// Returns once the program runs; a program that cannot be executed is [`Error::Program`].
-    pub fn start(self) -> Result<Running, Error> {
-        Err(Error::Invalid("not yet".into()))
+    pub fn start(mut self) -> Result<Running, Error> {
+        self.ready()?;
+        let state = State { status: "created".to_owned(), ..self.state.clone() };
+        self.tell(&Order::Start(Box::new(state)))?;
+        let state = State { status: "running".to_owned(), ..self.state.clone() };
+        until_executed(&self.channel, self.listener.as_ref(), &state)?;
+        self.running.take().ok_or_else(|| lost(io::ErrorKind::NotFound.into()))
     }
 
     /// Leaves it waiting at its gate (see [`Options::gate`]) and no longer owns it.
-    pub fn detach(self) -> Result<Running, Error> {
-        Err(Error::Invalid("not yet".into()))
+    pub fn detach(mut self) -> Result<Running, Error> {
+        self.ready()?;
+        self.running.take().ok_or_else(|| lost(io::ErrorKind::NotFound.into()))
     }
+
+    fn tell(&self, order: &Order) -> Result<(), Error> {
+        channel::send(&self.channel, order, None).or_else(|source| {
+            // It is gone; if it said why, that is the error.
+            if source.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(lost(source)) }
+        })
+    }
+
+    fn next(&self) -> Result<(Report, Option<OwnedFd>), Error> {
+        channel::receive(&self.channel)
+            .map_err(lost)?
+            .ok_or_else(|| lost(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    fn run_hooks(&self) -> Result<(), Error> {
+        for (moment, hook) in &self.hooks {
+            crate::hook::run(hook, &self.state).map_err(|why| Error::Hook {
+                name: moment.clone(),
+                path: hook.path.display().to_string(),
+                why,
+            })?;
+        }
+        self.tell(&Order::Resume(Box::new(self.state.clone())))
+    }
+
+    /// Goes on with the sibling that init has become.
+    fn follow(&mut self, pidfd: OwnedFd) -> Result<(), Error> {
+        use std::os::fd::AsRawFd;
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))
+            .map_err(lost)?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        let pid = pid.filter(|pid| *pid > 0).ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
+        self.state.pid = pid;
+        if let Some(first) = self.running.replace(Running::new(pid, pidfd)) {
+            first.wait().map_err(lost)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let _killed = running.kill(libc::SIGKILL);
+            let _reaped = running.wait();
+        }
+    }
+}
+
+/// Lets a container that waits at its gate execute its program.
+///
+/// `gate` is a connection to the socket of [`Options::gate`].
+pub fn open_gate(gate: impl AsFd, spec: &Spec, state: &State) -> Result<(), Error> {
+    channel::send(&gate, &Order::Start(Box::new(state.clone())), None).map_err(lost)?;
+    let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let state = State { status: "running".to_owned(), ..state.clone() };
+    until_executed(&gate, seccomp.and_then(notify::Destination::of).as_ref(), &state)
+}
+
+/// Waits until the other side executes its program, which closes the channel, or says why it cannot.
+pub(crate) fn until_executed(
+    channel: impl AsFd,
+    listener: Option<&notify::Destination>,
+    state: &State,
+) -> Result<(), Error> {
+    loop {
+        match channel::receive(&channel).map_err(lost)? {
+            None => return Ok(()),
+            Some((Report::Failed(failure), _)) => return Err(failure.into()),
+            Some((Report::Listener, Some(file))) => {
+                if let Some(listener) = listener {
+                    listener.send(&file, state)?;
+                }
+            }
+            Some(_) => return Err(lost(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+pub(crate) fn lost(source: io::Error) -> Error {
+    Error::Lost(source)
 }

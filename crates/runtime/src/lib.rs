@@ -18,16 +18,25 @@
 //! The crate knows no image, no network and no state directory: those are its callers'.
 
 pub mod cgroup;
+mod channel;
+pub mod defaults;
 mod error;
 mod exec;
+pub mod hook;
+pub mod identity;
 mod init;
 mod launch;
+mod mapping;
+mod notify;
+mod placement;
+pub mod plan;
 mod running;
 pub mod seccomp;
+mod spawn;
 pub mod spec;
 
 pub use error::{Error, Trouble};
 pub use exec::{Target, exec};
 pub use init::init;
-pub use launch::{Created, Launch, Options, Root, Stdio, create};
+pub use launch::{Created, Launch, Options, Root, Stdio, create, open_gate, plan};
 pub use running::{Exit, Running};

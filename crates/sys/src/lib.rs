@@ -4,6 +4,7 @@
 //! function per system call, [`std::io::Result`] and nothing else, no policy, no logging. Whoever
 //! needs context in an error adds it; whoever finds the call in rustix uses that.
 
+pub mod bpf;
 mod check;
 pub mod descriptor;
 pub mod keyring;

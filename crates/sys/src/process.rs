@@ -66,14 +66,19 @@ pub fn spawn(plan: &Spawn<'_>) -> io::Result<Child> {
 
 /// Continues in a sibling: a child of this process's parent, in new namespaces.
 ///
-/// Returns `Some` in this process, `None` in the new one.
-///
-/// # Safety
-///
-/// This process must have one thread only.
-pub unsafe fn fork_sibling(namespaces: u64) -> io::Result<Option<Child>> {
-    // SAFETY: with one thread there is no lock that another thread could hold in the copy.
+/// Returns `Some` in this process, `None` in the new one. Refused (`EBUSY`) when this process has
+/// more than one thread, since a lock that another thread holds would stay locked in the copy.
+pub fn fork_sibling(namespaces: u64) -> io::Result<Option<Child>> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    // SAFETY: there is one thread, as just seen, and it is here: so no other can start one.
     unsafe { clone3(namespaces, None, libc::CLONE_PARENT.unsigned_abs().into()) }
+}
+
+/// Ends this process at once, successfully.
+pub fn leave() -> ! {
+    quit(0)
 }
 
 /// # Safety

@@ -1,6 +1,27 @@
 //! The init stage: this binary, executed again inside the container's namespaces.
+//!
+//! It performs the steps of a plan, one after the other, and then becomes the user's program. It
+//! has one thread, all signals blocked, and no environment.
+
+mod copy;
+mod cover;
+mod device;
+mod inside;
+mod kernel;
+mod mount;
+mod perform;
+mod privilege;
+mod program;
+mod root;
+mod stage;
+mod terminal;
 
 use std::process::ExitCode;
+
+use crate::channel::{self, Order};
+use crate::plan::Plan;
+pub(crate) use perform::flag;
+use stage::Stage;
 
 /// Performs the plan that arrives on the descriptor named by the second argument, then becomes the
 /// user's program.
@@ -9,5 +30,25 @@ use std::process::ExitCode;
 /// when something went wrong, after the caller has been told.
 #[must_use]
 pub fn init() -> ExitCode {
+    let mut numbers = std::env::args().skip(2).map(|text| text.parse::<i32>().ok());
+    let mut next =
+        || numbers.next().flatten().and_then(|number| hako_sys::descriptor::inherit(number).ok());
+    let Some(channel) = next() else { return ExitCode::FAILURE };
+    let (gate, target) = (next(), next());
+    let (plan, filter) = match channel::receive(&channel) {
+        Ok(Some((Order::Begin(plan, filter), _))) => (plan, filter),
+        _ => return ExitCode::FAILURE,
+    };
+    run(Stage::new(channel, gate, target, filter), &plan)
+}
+
+/// Performs the steps of `plan`; the last of them does not return.
+fn run(mut stage: Stage, plan: &Plan) -> ExitCode {
+    for step in &plan.inside {
+        if let Err(failure) = perform::perform(&mut stage, step) {
+            stage.tell_failure(failure);
+            return ExitCode::FAILURE;
+        }
+    }
     ExitCode::FAILURE
 }
