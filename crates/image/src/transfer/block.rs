@@ -4,20 +4,28 @@ use std::io::{self, BufRead, Read};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many bytes a block holds: small enough to stay in the cache from one thread to the next, large enough that
+/// How many bytes a block usually holds: small enough to stay in the cache from one thread to the next, large enough that
 /// handing it over costs nothing.
 pub(super) const BLOCK: usize = 256 << 10;
 
 /// Blocks that wait to be filled again. Fresh memory costs a page fault for each 4 KiB, which is a tenth of
 /// what unpacking costs.
-#[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
+#[derive(Debug)]
+pub(super) struct Pool {
+    size: usize,
+    free: Mutex<Vec<Vec<u8>>>,
+}
 
 impl Pool {
-    /// Returns a block of [`BLOCK`] bytes whose content is left over from before.
+    /// Returns a pool of blocks of `size` bytes.
+    pub(super) fn new(size: usize) -> Arc<Self> {
+        Arc::new(Self { size, free: Mutex::default() })
+    }
+
+    /// Returns a block whose content is left over from before.
     pub(super) fn take(self: &Arc<Self>) -> Block {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Block { bytes: bytes.unwrap_or_else(|| vec![0; BLOCK]), len: 0, pool: Arc::clone(self) }
+        let bytes = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Block { bytes: bytes.unwrap_or_else(|| vec![0; self.size]), len: 0, pool: Arc::clone(self) }
     }
 }
 
@@ -58,6 +66,13 @@ impl Block {
         }
     }
 
+    /// Has `write` fill the beginning of the block; it returns how far.
+    pub(super) fn fill_with(&mut self, write: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+        self.len = 0;
+        self.len = write(&mut self.bytes)?.min(self.bytes.len());
+        Ok(())
+    }
+
     /// Returns the bytes that were filled in.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
@@ -67,7 +82,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
     }
 }
 

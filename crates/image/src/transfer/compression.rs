@@ -1,6 +1,6 @@
 //! How a layer is compressed: told by its first bytes, because media types lie.
 
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -50,16 +50,58 @@ impl Compression {
     }
 }
 
+/// A source whose next bytes can be looked at, however few it gives at a time.
+pub(super) struct Peek<S> {
+    start: Vec<u8>,
+    position: usize,
+    inner: S,
+}
+
+impl<S: BufRead> Peek<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { start: Vec::new(), position: 0, inner }
+    }
+
+    /// Returns the next `count` bytes, or fewer at the end, without taking them.
+    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        self.start.drain(..self.position);
+        self.position = 0;
+        let missing = count.saturating_sub(self.start.len());
+        Read::take(&mut self.inner, missing as u64).read_to_end(&mut self.start)?;
+        Ok(&self.start[..self.start.len().min(count)])
+    }
+}
+
+impl<S: BufRead> BufRead for Peek<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.position < self.start.len() { Ok(&self.start[self.position..]) } else { self.inner.fill_buf() }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.position < self.start.len() {
+            self.position += amount;
+        } else {
+            self.inner.consume(amount);
+        }
+    }
+}
+
+impl<S: BufRead> Read for Peek<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let n = available.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&available[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
 /// Returns the uncompressed content of `source`.
-pub(super) fn decoder<'s, S: BufRead + 's>(mut source: S) -> io::Result<Box<dyn Read + 's>> {
-    let mut start = Vec::with_capacity(4);
-    Read::take(&mut source, 4).read_to_end(&mut start)?;
-    let compression = Compression::detect(&start);
-    let whole = Cursor::new(start).chain(source);
-    Ok(match compression {
-        Compression::None => Box::new(whole),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(whole)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(whole)?),
+pub(super) fn decoder<'s, S: BufRead + 's>(mut source: Peek<S>) -> io::Result<Box<dyn Read + 's>> {
+    Ok(match Compression::detect(source.peek(4)?) {
+        Compression::None => Box::new(source),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
     })
 }
 

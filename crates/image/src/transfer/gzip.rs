@@ -3,7 +3,7 @@
 //! The content is cut into blocks of one MiB, and each becomes a gzip member of its own (RFC 1952 §2.2 allows any number of
 //! them in a file), so the result depends on the content alone: not on the number of threads, nor on how reads happen to fall. It costs
 //! less than one percent of size. The extra field `HK` of each member holds the member's length, so that a reader who
-//! knows it can find the next one without inflating.
+//! knows it finds the next one without inflating (see [`members`](super::members)).
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,12 +14,16 @@ use libdeflater::{CompressionLvl, Compressor};
 use super::Compression;
 
 /// How much content a member has.
-const MEMBER: usize = 1 << 20;
+pub(super) const MEMBER: usize = 1 << 20;
 /// Deflate's level, where zlib's default lies too.
 const LEVEL: i32 = 6;
 const ZSTD_LEVEL: i32 = 3;
-const HEADER: usize = 20;
-const TRAILER: usize = 8;
+/// How long a member's header and trailer are.
+pub(super) const HEADER: usize = 20;
+pub(super) const TRAILER: usize = 8;
+/// A header up to the member's length: deflate, an extra field, no time, no hints, system unknown; eight bytes of extra: `HK`,
+/// four bytes long.
+pub(super) const START: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, b'H', b'K', 4, 0];
 
 type Part = io::Result<Vec<u8>>;
 
@@ -98,10 +102,8 @@ fn member(compressor: &mut Compressor, block: &[u8]) -> Part {
     out.truncate(HEADER + deflated);
     let too_long = |_| io::Error::other("a compressed block is longer than four GiB");
     let total = u32::try_from(HEADER + deflated + TRAILER).map_err(too_long)?;
-    // Deflate, an extra field, no time, no hints, system unknown; eight bytes of extra: `HK`, four bytes long, the length.
-    out[..10].copy_from_slice(&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255]);
-    out[10..16].copy_from_slice(&[8, 0, b'H', b'K', 4, 0]);
-    out[16..20].copy_from_slice(&total.to_le_bytes());
+    out[..16].copy_from_slice(&START);
+    out[16..HEADER].copy_from_slice(&total.to_le_bytes());
     out.extend(libdeflater::crc32(block).to_le_bytes());
     out.extend(u32::try_from(block.len()).map_err(too_long)?.to_le_bytes());
     Ok(out)

@@ -14,6 +14,7 @@ mod error;
 mod gzip;
 mod image;
 mod layer;
+mod members;
 mod pipeline;
 mod progress;
 mod pull;

@@ -158,7 +158,7 @@ fn resolve_at(
 fn named(error: registry::Error, reference: &Reference) -> registry::Error {
     match error {
         registry::Error::NotFound { reason, .. } => {
-            registry::Error::NotFound { subject: format!("manifest for {}", reference.familiar()), reason }
+            registry::Error::NotFound { subject: reference.familiar(), reason }
         }
         other => other,
     }
