@@ -80,7 +80,6 @@ impl Arch {
     /// The outer option says whether there is such a name, the inner one whether a kernel that this
     /// program can run on has that interface.
     #[must_use]
-    #[expect(clippy::option_option, reason = "unknown and known but foreign are different answers")]
     pub fn named(name: &str) -> Option<Option<Self>> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, arch)| *arch)
     }
