@@ -31,18 +31,14 @@ const LOOPBACK: u32 = 1;
 ///
 /// Cheap when they are: two questions to the kernel. Several processes may do it at the same time.
 ///
-/// Returns whether the firewall's table had to be made: see [`Firewall::ensure`].
-///
 /// # Errors
-/// When the kernel refuses, or the named parent does not exist.
-pub fn ensure(network: &Network, firewall: &Firewall) -> Result<bool> {
+/// [`Error::NoTable`] when all is there but the firewall's table: see [`Firewall::ensure`]. Else when the kernel refuses,
+/// or the named parent does not exist.
+pub fn ensure(network: &Network, firewall: &Firewall) -> Result<()> {
     match network.driver {
-        Driver::Bridge => {
-            let made = firewall.ensure(network)?;
-            ensure_bridge(network).map(|()| made)
-        }
-        Driver::Macvlan | Driver::Ipvlan => parent(&route_socket()?, network).map(|_| false),
-        Driver::Host | Driver::None => Ok(false),
+        Driver::Bridge => ensure_bridge(network).and_then(|()| firewall.ensure(network)),
+        Driver::Macvlan | Driver::Ipvlan => parent(&route_socket()?, network).map(drop),
+        Driver::Host | Driver::None => Ok(()),
     }
 }
 
@@ -345,12 +341,16 @@ pub fn remove(network: &Network, firewall: &Firewall) -> Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn loopback_up(namespace: BorrowedFd<'_>) -> Result<()> {
-    let socket = within(namespace, route_socket)??;
+    within(namespace, bring_up_loopback).and_then(|outcome| outcome)
+}
+
+/// Brings the loopback of the thread's namespace up.
+pub(crate) fn bring_up_loopback() -> Result<()> {
     let mut batch = Batch::default();
     link::up(&mut batch, LOOPBACK);
     let failed =
         |source: io::Error| Error::Link { doing: "bring up", name: "lo".to_owned(), source };
-    socket.run(&mut batch).map_err(failed)
+    route_socket()?.run(&mut batch).map_err(failed)
 }
 
 /// Returns the destinations of the host's routes, which a new network must keep off.

@@ -42,8 +42,8 @@ pub(super) fn end(batch: &mut Batch) {
     batch.message(0x11, 0, &[0, 0, 0, 10]);
 }
 
-pub(super) fn new_table(batch: &mut Batch, table: &str, flags: u16) {
-    batch.message(NEWTABLE, CREATE | flags, &INET).text(1, table).number(2, 0);
+pub(super) fn new_table(batch: &mut Batch, table: &str) {
+    batch.message(NEWTABLE, CREATE, &INET).text(1, table).number(2, 0);
 }
 
 pub(super) fn delete_table(batch: &mut Batch, table: &str) {
@@ -306,11 +306,31 @@ fn load_address(list: &mut Batch, end: End, family: Family) {
     payload(list, NETWORK_HEADER, place, REGISTER);
 }
 
+const TRANSPORT_HEADER: u32 = 2;
+
+/// Where a port is in a transport header: offset and length.
+fn port_place(end: End) -> (u32, u32) {
+    if end == End::Source { (0, 2) } else { (2, 2) }
+}
+
+/// Writes a port into the packet, and mends the checksum.
+fn set_port(list: &mut Batch, end: End, protocol: Protocol, port: u16) {
+    const INTERNET_CHECKSUM: u32 = 1;
+    expression(list, "immediate", |data| {
+        value(data.number(1, REGISTER), 2, &port.to_be_bytes());
+    });
+    let (offset, length) = port_place(end);
+    let checksum = if protocol == Protocol::Udp { 6 } else { 16 };
+    expression(list, "payload", |data| {
+        data.number(5, REGISTER).number(2, TRANSPORT_HEADER).number(3, offset).number(4, length);
+        data.number(6, INTERNET_CHECKSUM).number(7, checksum);
+    });
+}
+
 /// Loads `protocol . destination port` from the register on.
 fn load_service(list: &mut Batch, register: u32) {
-    const TRANSPORT_HEADER: u32 = 2;
     meta(list, TRANSPORT_PROTOCOL, register);
-    payload(list, TRANSPORT_HEADER, (2, 2), register + 1);
+    payload(list, TRANSPORT_HEADER, port_place(End::Destination), register + 1);
 }
 
 fn load_ct(list: &mut Batch, key: u32) {
@@ -363,6 +383,13 @@ fn encode(list: &mut Batch, part: &Part) {
             lookup(list, set, false, true);
         }
         Part::Inside(end, prefix) => inside(list, *end, *prefix),
+        Part::Service(end, protocol, port) => {
+            meta(list, TRANSPORT_PROTOCOL, REGISTER);
+            compare(list, true, &[protocol_number(*protocol)]);
+            payload(list, TRANSPORT_HEADER, port_place(*end), REGISTER);
+            compare(list, true, &port.to_be_bytes());
+        }
+        Part::SetService(end, protocol, port) => set_port(list, *end, *protocol, *port),
         Part::Established => {
             // `NF_CT_STATE_BIT` of established and related.
             load_ct(list, 0);

@@ -30,7 +30,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::netlink::{Batch, EXCLUSIVE, Socket};
+use crate::netlink::{Batch, Socket};
 use crate::network::{Driver, Network};
 
 pub use plan::plan;
@@ -72,39 +72,22 @@ impl Firewall {
         Self { table: table.to_owned() }
     }
 
-    /// Makes the table when it is not there, and the network's elements in it.
-    ///
-    /// Returns whether the table was made: then, if there are other networks or ports, somebody had flushed it, and
-    /// [`Firewall::rebuild`] brings all of them back. Several processes may do this at the same time.
+    /// Puts the network's elements into the table, when they are not there. Quick when they are.
     ///
     /// # Errors
-    /// When the kernel has no nftables or refuses.
-    pub fn ensure(&self, network: &Network) -> Result<bool> {
+    /// [`Error::NoTable`] when there is no table, because this is the first network or somebody flushed it: then
+    /// [`Firewall::rebuild`] makes it, with everything that belongs in it.
+    pub fn ensure(&self, network: &Network) -> Result<()> {
         let placed = plan::network_elements(network);
-        let Some((set, first)) = placed.first() else { return Ok(false) };
+        let Some((set, first)) = placed.first() else { return Ok(()) };
         let socket = self.socket()?;
         let mut question = Batch::default();
         encode::get_element(&mut question, &self.table, set, first);
         if socket.get(&question, |_| ()).is_ok() {
-            return Ok(false);
+            return Ok(());
         }
-        // Somebody else may make or delete the table in between, so two rounds; nobody does it twice.
-        for _ in 0..2 {
-            match self.transact(&socket, |batch| self.place(batch, &placed, true)) {
-                Err(failure) if is(&failure, Errno::NOENT) => {}
-                other => {
-                    return other.map(|()| false).map_err(|failure| self.failed("extend", failure));
-                }
-            }
-            let ruleset = plan(&self.table, std::slice::from_ref(network), &[]);
-            match self.transact(&socket, |batch| self.write(batch, &ruleset, EXCLUSIVE)) {
-                Err(failure) if is(&failure, Errno::EXIST) => {}
-                other => {
-                    return other.map(|()| true).map_err(|failure| self.failed("make", failure));
-                }
-            }
-        }
-        Err(Error::NoTable(self.table.clone()))
+        self.transact(&socket, |batch| self.place(batch, &placed, true))
+            .map_err(|failure| self.failed("extend", failure))
     }
 
     /// Takes the network's elements out of the table. What is not there is no error.
@@ -163,13 +146,16 @@ impl Firewall {
     /// # Errors
     /// When the kernel has no nftables or refuses; then the old table stays.
     pub fn rebuild(&self, networks: &[Network], ports: &[Published]) -> Result<()> {
-        let ruleset = plan(&self.table, networks, ports);
-        let socket = self.socket()?;
-        self.transact(&socket, |batch| {
+        self.install(&plan(&self.table, networks, ports))
+    }
+
+    /// Puts a ruleset in the table's place.
+    pub(crate) fn install(&self, ruleset: &Ruleset) -> Result<()> {
+        self.transact(&self.socket()?, |batch| {
             // Deleting needs it to be there.
-            encode::new_table(batch, &self.table, 0);
+            encode::new_table(batch, &self.table);
             encode::delete_table(batch, &self.table);
-            self.write(batch, &ruleset, 0);
+            self.write(batch, ruleset);
         })
         .map_err(|failure| self.failed("replace", failure))
     }
@@ -200,8 +186,8 @@ impl Firewall {
     }
 
     /// Writes a whole ruleset.
-    fn write(&self, batch: &mut Batch, ruleset: &Ruleset, flags: u16) {
-        encode::new_table(batch, &self.table, flags);
+    fn write(&self, batch: &mut Batch, ruleset: &Ruleset) {
+        encode::new_table(batch, &self.table);
         for (set, id) in ruleset.sets.iter().zip(1..) {
             encode::new_set(batch, &self.table, set, id);
         }
@@ -264,7 +250,9 @@ impl Firewall {
     /// Names what went wrong.
     fn failed(&self, doing: &'static str, source: io::Error) -> Error {
         match source.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::OPNOTSUPP | Errno::INVAL) if doing == "make" => Error::NoNftables(source),
+            Some(Errno::OPNOTSUPP | Errno::INVAL) if doing == "replace" => {
+                Error::NoNftables(source)
+            }
             Some(Errno::NOENT) => Error::NoTable(self.table.clone()),
             _ => Error::Firewall { doing, table: self.table.clone(), source },
         }

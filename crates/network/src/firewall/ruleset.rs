@@ -161,6 +161,10 @@ pub enum Part {
     In(End, Family, &'static str),
     /// The address is in the prefix.
     Inside(End, Prefix),
+    /// The port at this end is this one.
+    Service(End, Protocol, u16),
+    /// Write this port into the packet; nothing else of it is changed, and nothing remembered.
+    SetService(End, Protocol, u16),
     /// The packet belongs to a known connection, or to one of its errors.
     Established,
     /// The connection's destination was translated.

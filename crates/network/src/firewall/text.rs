@@ -119,6 +119,11 @@ impl Display for End {
     }
 }
 
+/// Returns nft's word for the port at an end.
+fn port_word(end: End) -> &'static str {
+    if end == End::Source { "sport" } else { "dport" }
+}
+
 impl Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let not = |holds: &bool| if *holds { "" } else { "!= " };
@@ -127,11 +132,21 @@ impl Display for Part {
             Self::Among(way, set, holds) => write!(f, "{way} {}@{set}", not(holds)),
             Self::Pair(set) => write!(f, "iifname . oifname @{set}"),
             Self::In(end, family, set) => write!(f, "{} {end} @{set}", header(*family)),
-            Self::Inside(end, prefix) if prefix.is_ipv4() => write!(f, "ip {end} {prefix}"),
-            Self::Inside(end, prefix) if prefix.length() == 128 => {
-                write!(f, "ip6 {end} {}", prefix.address())
+            Self::Inside(end, prefix) => {
+                let word = header(Family::of(prefix.address()));
+                let is_one = prefix.first() == prefix.last();
+                if is_one {
+                    write!(f, "{word} {end} {}", prefix.address())
+                } else {
+                    write!(f, "{word} {end} {prefix}")
+                }
             }
-            Self::Inside(end, prefix) => write!(f, "ip6 {end} {prefix}"),
+            Self::Service(end, protocol, port) => {
+                write!(f, "{protocol} {} {port}", port_word(*end))
+            }
+            Self::SetService(end, protocol, port) => {
+                write!(f, "{protocol} {} set {port}", port_word(*end))
+            }
             Self::Established => f.write_str("ct state established,related"),
             Self::Translated => f.write_str("ct status dnat"),
             Self::Local => f.write_str("fib daddr type local"),

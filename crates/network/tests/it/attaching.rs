@@ -1,18 +1,21 @@
 //! Interfaces come, work, and go.
 
+use std::error::Error as _;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use hako_network::{Driver, Firewall, Network, attach, counters, detach, ensure, remove};
+use hako_network::{Driver, Firewall, Network, attach, counters, detach, remove};
 
-use crate::world::{ask, ask_from, empty, endpoint, inside, network, on_a_host, serve, shell};
+use crate::world::{
+    ask, ask_from, empty, endpoint, ensure, inside, network, on_a_host, serve, shell,
+};
 
 #[test]
 fn an_endpoint_has_interface_addresses_and_routes() {
     on_a_host(|| {
         let (network, firewall) = (network(1), Firewall::default());
-        assert!(ensure(&network, &firewall).unwrap());
-        assert!(!ensure(&network, &firewall).unwrap());
+        ensure(&network, &firewall);
+        hako_network::ensure(&network, &firewall).unwrap();
         let namespace = empty();
         let endpoint = endpoint(1, 2, "eth0");
         attach(&network, namespace.as_fd(), &endpoint).unwrap();
@@ -57,7 +60,7 @@ fn a_network_without_ipv6_has_none_on_its_interfaces() {
     on_a_host(|| {
         let mut network = network(1);
         network.subnets.truncate(1);
-        ensure(&network, &Firewall::default()).unwrap();
+        ensure(&network, &Firewall::default());
         let namespace = empty();
         let mut endpoint = endpoint(1, 2, "eth0");
         endpoint.addresses.truncate(1);
@@ -74,7 +77,7 @@ fn a_network_without_ipv6_has_none_on_its_interfaces() {
 fn a_failed_attachment_leaves_no_interface() {
     on_a_host(|| {
         let network = network(1);
-        ensure(&network, &Firewall::default()).unwrap();
+        ensure(&network, &Firewall::default());
         let namespace = empty();
         let mut endpoint = endpoint(1, 2, "eth0");
         endpoint.gateways = vec!["192.0.2.1".parse().unwrap()];
@@ -90,9 +93,9 @@ fn several_processes_may_make_a_network_at_once() {
         let host = hako_network::namespace::current().unwrap();
         let threads: Vec<_> =
             (0..8).map(|_| inside(&host, || ensure(&network(1), &Firewall::default()))).collect();
-        let made: Vec<_> =
-            threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect();
-        assert_eq!(made.iter().filter(|made| **made).count(), 1);
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let rules = shell("nft list table inet hako");
         assert_eq!(rules.matches("jump published").count(), 2, "{rules}");
     });
@@ -101,13 +104,27 @@ fn several_processes_may_make_a_network_at_once() {
 #[test]
 fn macvlan_and_ipvlan_lie_on_a_parent() {
     on_a_host(|| {
-        shell("ip link add p0 type veth peer name p1; ip link set p1 up; ip link set p0 up");
-        for (driver, parent) in [(Driver::Macvlan, "p0"), (Driver::Ipvlan, "p0.7")] {
+        shell(
+            "for n in 0 1; do ip link add p$n type veth peer name q$n; ip link set q$n up; ip link set p$n up; done",
+        );
+        let astray =
+            Network { driver: Driver::Macvlan, parent: Some("none0".to_owned()), ..network(1) };
+        assert_eq!(
+            hako_network::ensure(&astray, &Firewall::default()).unwrap_err().to_string(),
+            "the parent interface `none0` does not exist"
+        );
+        for (driver, parent) in [(Driver::Macvlan, "p0"), (Driver::Ipvlan, "p1")] {
             let network = Network { driver, parent: Some(parent.to_owned()), ..network(1) };
-            ensure(&network, &Firewall::default()).unwrap();
+            ensure(&network, &Firewall::default());
             let namespaces = [empty(), empty()];
             for (namespace, host) in namespaces.iter().zip(2_u8..) {
-                attach(&network, namespace.as_fd(), &endpoint(1, host, "eth0")).unwrap();
+                if let Err(error) = attach(&network, namespace.as_fd(), &endpoint(1, host, "eth0"))
+                {
+                    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                    assert!(cause.contains("os error 95"), "{error}: {cause}");
+                    eprintln!("SKIPPED: this kernel has no {}", driver.as_str());
+                    return;
+                }
             }
             serve(&namespaces[1]);
             assert_eq!(ask_from(&namespaces[0], "10.0.1.3:80"), "10.0.1.2");
@@ -115,12 +132,6 @@ fn macvlan_and_ipvlan_lie_on_a_parent() {
             assert!(seen.contains("default via 10.0.1.1"), "{driver:?}: {seen}");
             detach(&network, Some(namespaces[0].as_fd()), &endpoint(1, 2, "eth0")).unwrap();
         }
-        let network =
-            Network { driver: Driver::Macvlan, parent: Some("none0".to_owned()), ..network(1) };
-        assert_eq!(
-            ensure(&network, &Firewall::default()).unwrap_err().to_string(),
-            "the parent interface `none0` does not exist"
-        );
     });
 }
 
@@ -130,7 +141,7 @@ fn attaching_is_quick() {
         let (mut network, firewall) = (network(1), Firewall::default());
         network.subnets.truncate(1);
         let start = Instant::now();
-        ensure(&network, &firewall).unwrap();
+        ensure(&network, &firewall);
         let first = start.elapsed();
         let mut best = [u128::MAX; 3];
         for host in 2..30 {
@@ -139,7 +150,7 @@ fn attaching_is_quick() {
             endpoint.addresses.truncate(1);
             endpoint.gateways.truncate(1);
             let start = Instant::now();
-            ensure(&network, &firewall).unwrap();
+            hako_network::ensure(&network, &firewall).unwrap();
             best[0] = best[0].min(start.elapsed().as_micros());
             let start = Instant::now();
             attach(&network, namespace.as_fd(), &endpoint).unwrap();

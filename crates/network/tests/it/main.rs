@@ -2,4 +2,5 @@
 
 mod attaching;
 mod firewall;
+mod names;
 mod world;

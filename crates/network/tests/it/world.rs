@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use hako_network::{Endpoint, Mac, Network, Prefix, Subnet, attach, loopback_up, namespace};
+use hako_network::{
+    Endpoint, Error, Firewall, Mac, Network, Prefix, Subnet, attach, loopback_up, namespace,
+};
 use rustix::thread::{UnshareFlags, unshare};
 
 /// Runs the test on a thread in a fresh namespace with its loopback up; skips it loudly without privileges.
@@ -23,6 +25,14 @@ pub(crate) fn on_a_host(test: impl FnOnce() + Send + 'static) {
     };
     if let Err(panic) = std::thread::spawn(body).join() {
         std::panic::resume_unwind(panic);
+    }
+}
+
+/// Makes the network and, when it is the first, the firewall's table.
+pub(crate) fn ensure(network: &Network, firewall: &Firewall) {
+    match hako_network::ensure(network, firewall) {
+        Err(Error::NoTable(_)) => firewall.rebuild(std::slice::from_ref(network), &[]).unwrap(),
+        other => other.unwrap(),
     }
 }
 
