@@ -1,0 +1,71 @@
+//! Which control group a container has.
+
+use std::path::PathBuf;
+
+use hako_runtime::cgroup::{Cgroup, Host};
+use hako_runtime::spec::{LinuxResources, Spec};
+
+use super::Failure;
+
+/// Returns the path of the container's control group.
+///
+/// The notation of systemd, `slice:prefix:name`, becomes the directory that systemd would make.
+pub(super) fn path(spec: &Spec, id: &str) -> String {
+    let wanted = spec.linux.as_ref().and_then(|linux| linux.cgroups_path.as_deref()).filter(|path| !path.is_empty());
+    let Some(wanted) = wanted else { return id.to_owned() };
+    let mut parts = wanted.split(':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(slice), Some(prefix), Some(name), None) => {
+            let slice = if slice.is_empty() { "system.slice" } else { slice };
+            let unit = match (name.ends_with(".slice"), prefix.is_empty()) {
+                (true, _) => name.to_owned(),
+                (false, true) => format!("{name}.scope"),
+                (false, false) => format!("{prefix}-{name}.scope"),
+            };
+            format!("/{}", expand(slice).join(unit).display())
+        }
+        _ => wanted.to_owned(),
+    }
+}
+
+/// Returns the directory of a slice: each dash in its name is a level.
+fn expand(slice: &str) -> PathBuf {
+    let Some(name) = slice.strip_suffix(".slice").filter(|name| *name != "-") else { return PathBuf::new() };
+    let mut path = PathBuf::new();
+    for (at, _) in name.match_indices('-').chain([(name.len(), "")]) {
+        path.push(format!("{}.slice", &name[..at]));
+    }
+    path
+}
+
+/// Makes the container's control group; `None` for a user who may have none and asked for no limits.
+pub(super) fn make(spec: &Spec, id: &str) -> Result<Option<Cgroup>, Failure> {
+    let none = LinuxResources::default();
+    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()).unwrap_or(&none);
+    let host = Host::probe()?;
+    match Cgroup::create(&host, &path(spec, id), resources) {
+        Ok(cgroup) => Ok(Some(cgroup)),
+        Err(_) if !rustix::process::geteuid().is_root() && *resources == none => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hako_runtime::spec::Linux;
+
+    fn of(path: &str) -> String {
+        let linux = Linux { cgroups_path: Some(path.into()), ..Linux::default() };
+        super::path(&Spec { linux: Some(linux), ..Spec::default() }, "id")
+    }
+
+    #[test]
+    fn systemds_notation_becomes_the_directory_that_it_means() {
+        assert_eq!(of("system.slice:docker:c1"), "/system.slice/docker-c1.scope");
+        assert_eq!(of("kube-pods-a.slice:cri:c1"), "/kube.slice/kube-pods.slice/kube-pods-a.slice/cri-c1.scope");
+        assert_eq!(of("-.slice::c1"), "/c1.scope");
+        assert_eq!(of("/docker/c1"), "/docker/c1");
+        assert_eq!(of(""), "id");
+    }
+}
