@@ -52,7 +52,7 @@ impl Resolv {
     /// Returns the resolv.conf of a namespace on the default network: the host's servers but those of its loopback,
     /// which a namespace cannot reach, and but IPv6 ones where the network has none.
     #[must_use]
-    pub fn for_default_network(&self, overrides: &Overrides, ipv6: bool) -> Self {
+    pub fn for_default_network(&self, overrides: &Self, ipv6: bool) -> Self {
         let mut composed = self.overridden(overrides);
         if overrides.servers.is_empty() {
             composed.servers.retain(|server| is_reachable(server, ipv6));
@@ -65,7 +65,7 @@ impl Resolv {
 
     /// Returns the resolv.conf of a namespace on a user's network: the embedded server, asked for names without dots too.
     #[must_use]
-    pub fn for_user_network(&self, overrides: &Overrides) -> Self {
+    pub fn for_user_network(&self, overrides: &Self) -> Self {
         let mut composed = self.overridden(overrides);
         composed.servers = vec![EMBEDDED.to_string()];
         if !composed.options.iter().any(|option| option.starts_with("ndots:")) {
@@ -77,7 +77,9 @@ impl Resolv {
         composed
     }
 
-    fn overridden(&self, overrides: &Overrides) -> Self {
+    /// Returns what is asked for in `overrides`, and the rest as it is here.
+    #[must_use]
+    pub fn overridden(&self, overrides: &Self) -> Self {
         let choose = |own: &Vec<String>, other: &Vec<String>| {
             if other.is_empty() { own.clone() } else { other.clone() }
         };

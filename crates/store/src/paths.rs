@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// blobs/sha256/<hex> manifests and configurations
 /// containers/<id>/   one container: upper and work directory, logs, hosts file, sockets
 /// volumes/<name>/    one volume: `_data`, and what the engine keeps about it
+/// base/              the mount points below every container's image
+/// events.jsonl       what happened
 /// build/             snapshots and cache mounts of builds
 /// tmp/               what is being made; anything here without a live owner is debris
 /// locks/             files that are locked
@@ -78,6 +80,18 @@ impl Paths {
     #[must_use]
     pub fn locks(&self) -> PathBuf {
         self.root.join("locks")
+    }
+
+    /// Returns the lowest layer of every container: the mount points that an image may lack.
+    #[must_use]
+    pub fn base(&self) -> PathBuf {
+        self.root.join("base")
+    }
+
+    /// Returns the journal of what happened.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
     }
 
     /// Makes the state directory and those in it where they are missing.

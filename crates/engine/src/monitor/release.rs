@@ -1,0 +1,65 @@
+//! Freeing what a run of a container held.
+
+use hako_runtime::cgroup::{Cgroup, Host};
+
+use super::shared::Run;
+use crate::container::Container;
+use crate::{Engine, Error, network};
+
+/// Frees what a container held while it ran, after its monitor has gone without doing so: processes, control group, firewall
+/// entries, leases. What is not there is fine.
+pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Error> {
+    let host = super::start::cgroup_host()?;
+    free_cgroup(&host, &super::start::cgroup_path(engine, container))?;
+    network::unpublish(engine, &container.id)?;
+    for row in network::memberships(engine.database().connection(), &container.id)? {
+        if row.mac.is_some() {
+            let wiring = engine.networks().find(&row.network)?.wiring(engine)?;
+            let endpoint = hako_network::Endpoint {
+                interface: row.interface.clone().unwrap_or_default(),
+                host_interface: hako_network::Endpoint::host_name(&row.id),
+                mac: hako_network::Mac([0; 6]),
+                addresses: Vec::new(),
+                gateways: Vec::new(),
+                sysctls: Vec::new(),
+            };
+            hako_network::detach(&wiring, None, &endpoint).map_err(Error::below("cannot remove an interface"))?;
+        }
+    }
+    engine.database().write(|t| network::release(t, &container.id))
+}
+
+/// Frees what a run held, at its end. All is tried; the first error is returned.
+pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run) -> Result<(), Error> {
+    let leases = run.leases.lock().map(|mut leases| std::mem::take(&mut *leases)).unwrap_or_default();
+    let unpublished = network::unpublish(engine, &container.id);
+    let mut detached = Ok(());
+    for lease in &leases {
+        let namespace = run.namespace.as_ref().map(std::os::fd::AsFd::as_fd);
+        let gone = hako_network::detach(&lease.wiring, namespace, &lease.endpoint);
+        detached = detached.and(gone.map_err(Error::below("cannot remove an interface")));
+    }
+    let removed = run.cgroup.remove().map_err(Error::below("cannot remove the control group"));
+    let released = if leases.is_empty() && container.record.host.port_bindings.is_empty() {
+        Ok(())
+    } else {
+        engine.database().write(|t| network::release(t, &container.id))
+    };
+    unpublished.and(detached).and(removed).and(released)
+}
+
+/// Returns the control group of a container, when it has one.
+pub(crate) fn cgroup_of(engine: &Engine, container: &Container) -> Result<Option<Cgroup>, Error> {
+    let host = super::start::cgroup_host()?;
+    let path = super::start::cgroup_path(engine, container);
+    let cgroup = Cgroup::open(&host, &path).map_err(Error::below("cannot open the control group"))?;
+    Ok(Some(cgroup).filter(|cgroup| cgroup.directories().next().is_some()))
+}
+
+/// Kills what is in a control group and removes it; one that is not there is fine.
+pub(crate) fn free_cgroup(host: &Host, path: &str) -> Result<(), Error> {
+    let failed = || Error::below(format!("cannot free the control group `{path}`"));
+    let cgroup = Cgroup::open(host, path).map_err(failed())?;
+    cgroup.kill().map_err(failed())?;
+    cgroup.remove().map_err(failed())
+}
