@@ -22,7 +22,8 @@ pub(super) fn send(path: &str, master: &OwnedFd) -> Result<(), Failure> {
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&files));
     let name = IoSlice::new(b"/dev/ptmx");
-    rustix::net::sendmsg(&socket, &[name], &mut ancillary, SendFlags::NOSIGNAL).map_err(|errno| fail(errno.into()))?;
+    rustix::net::sendmsg(&socket, &[name], &mut ancillary, SendFlags::NOSIGNAL)
+        .map_err(|errno| fail(errno.into()))?;
     Ok(())
 }
 
@@ -31,10 +32,13 @@ struct Raw(Option<Termios>);
 
 impl Raw {
     fn set() -> Self {
-        let Ok(before) = rustix::termios::tcgetattr(rustix::stdio::stdin()) else { return Self(None) };
+        let Ok(before) = rustix::termios::tcgetattr(rustix::stdio::stdin()) else {
+            return Self(None);
+        };
         let mut raw = before.clone();
         raw.make_raw();
-        let _unchanged = rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw);
+        let _unchanged =
+            rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw);
         Self(Some(before))
     }
 }
@@ -42,14 +46,16 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
-            let _unchanged = rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, before);
+            let _unchanged =
+                rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, before);
         }
     }
 }
 
 /// Returns the size of the caller's terminal: columns, rows; zeros if there is none.
 pub(super) fn size() -> (u16, u16) {
-    rustix::termios::tcgetwinsize(rustix::stdio::stdin()).map_or((0, 0), |size| (size.ws_col, size.ws_row))
+    rustix::termios::tcgetwinsize(rustix::stdio::stdin())
+        .map_or((0, 0), |size| (size.ws_col, size.ws_row))
 }
 
 /// Signals that are passed on to the program.
@@ -71,7 +77,11 @@ pub(super) fn signals() -> io::Result<OwnedFd> {
 
 /// Waits for the program, passing on signals and, with a terminal, what is typed and shown; returns
 /// its exit code.
-pub(super) fn attend(running: &Running, terminal: Option<OwnedFd>, signals: &OwnedFd) -> Result<u8, Failure> {
+pub(super) fn attend(
+    running: &Running,
+    terminal: Option<OwnedFd>,
+    signals: &OwnedFd,
+) -> Result<u8, Failure> {
     let raw = terminal.as_ref().map(|_| Raw::set());
     let mut master = terminal.map(File::from);
     let mut typing = master.is_some();

@@ -50,7 +50,13 @@ pub(super) fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let code = console::attend(&running, terminal, &signals)?;
     if !parsed.has("keep") {
         let place = Place::of(&globals.root, parsed.id()?)?;
-        super::control::dispose(globals, &place, &making.record, making.cgroup.as_ref(), making.hooks.as_ref())?;
+        super::control::dispose(
+            globals,
+            &place,
+            &making.record,
+            making.cgroup.as_ref(),
+            making.hooks.as_ref(),
+        )?;
     }
     Ok(code)
 }
@@ -65,8 +71,11 @@ pub(super) fn start(globals: &Globals, words: &[String]) -> Result<u8, Failure> 
         _ => return Err(Failure::new("cannot start an already running container")),
     }
     let spec = place.spec()?;
-    let gate = place.connect().map_err(|error| Failure::new(format!("cannot reach the container: {error}")))?;
-    hako_runtime::open_gate(&gate, &spec, &record.state("created")).map_err(|error| Failure::from(error).during(START))?;
+    let gate = place
+        .connect()
+        .map_err(|error| Failure::new(format!("cannot reach the container: {error}")))?;
+    hako_runtime::open_gate(&gate, &spec, &record.state("created"))
+        .map_err(|error| Failure::from(error).during(START))?;
     place.open_gate()?;
     if let Some(all) = &spec.hooks {
         hooks::run_all("poststart", &all.poststart, &record.state("running"), &globals.log);
@@ -77,7 +86,12 @@ pub(super) fn start(globals: &Globals, words: &[String]) -> Result<u8, Failure> 
 /// `plan`: prints how a bundle would be made into a container.
 pub(super) fn plan(_globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let parsed = Parsed::all(words, OPTIONS)?;
-    let path = parsed.arguments.first().map(String::as_str).or(parsed.first(&["bundle", "b"])).unwrap_or(".");
+    let path = parsed
+        .arguments
+        .first()
+        .map(String::as_str)
+        .or(parsed.first(&["bundle", "b"]))
+        .unwrap_or(".");
     let bundle = Bundle::at(Path::new(path))?;
     let root = bundle.rootfs()?;
     let process = process(&bundle)?;
@@ -90,7 +104,8 @@ pub(super) fn plan(_globals: &Globals, words: &[String]) -> Result<u8, Failure> 
         cgroup: None,
         options: options(&parsed)?,
     })?;
-    let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?;
+    let text =
+        serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?;
     super::log::print(&format!("{text}\n"));
     Ok(0)
 }
@@ -129,7 +144,12 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn begin(globals: &Globals, parsed: &Parsed, bundle: &'a Bundle, gated: bool) -> Result<Self, Failure> {
+    fn begin(
+        globals: &Globals,
+        parsed: &Parsed,
+        bundle: &'a Bundle,
+        gated: bool,
+    ) -> Result<Self, Failure> {
         let id = parsed.id()?;
         let place = Place::of(&globals.root, id)?;
         let record = Record {
@@ -149,14 +169,22 @@ impl<'a> Making<'a> {
     }
 
     /// Makes the container; returns its terminal if that is to be attended here.
-    fn make(&mut self, parsed: &Parsed, is_detached: bool) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
+    fn make(
+        &mut self,
+        parsed: &Parsed,
+        is_detached: bool,
+    ) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
         let process = process(self.bundle)?;
         let socket = parsed.value("console-socket").filter(|path| !path.is_empty());
         if process.terminal && is_detached && socket.is_none() {
-            return Err(Failure::new("cannot allocate tty if runc will detach without setting console socket"));
+            return Err(Failure::new(
+                "cannot allocate tty if runc will detach without setting console socket",
+            ));
         }
         if !process.terminal && socket.is_some() {
-            return Err(Failure::new("cannot use console socket if runc will not detach or allocate tty"));
+            return Err(Failure::new(
+                "cannot use console socket if runc will not detach or allocate tty",
+            ));
         }
         self.cgroup = groups::make(&self.bundle.spec, &self.record.id)?;
         if self.cgroup.is_none() {
@@ -207,11 +235,17 @@ impl<'a> Making<'a> {
     }
 
     fn start(&mut self, globals: &Globals) -> Result<Running, Failure> {
-        let created = self.created.take().ok_or_else(|| Failure::new("the container was not created"))?;
+        let created =
+            self.created.take().ok_or_else(|| Failure::new("the container was not created"))?;
         let running = created.start().map_err(|error| Failure::from(error).during(START))?;
         self.done = true;
         if let Some(all) = &self.hooks {
-            hooks::run_all("poststart", &all.poststart, &self.record.state("running"), &globals.log);
+            hooks::run_all(
+                "poststart",
+                &all.poststart,
+                &self.record.state("running"),
+                &globals.log,
+            );
         }
         Ok(running)
     }
@@ -235,6 +269,7 @@ pub(super) fn write_pid(file: &str, pid: i32) -> Result<(), Failure> {
     let path = Path::new(file);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let fresh = path.with_file_name(format!(".{name}"));
-    let written = std::fs::write(&fresh, pid.to_string()).and_then(|()| std::fs::rename(&fresh, path));
+    let written =
+        std::fs::write(&fresh, pid.to_string()).and_then(|()| std::fs::rename(&fresh, path));
     written.map_err(|error| Failure::new(format!("cannot write the pid file `{file}`: {error}")))
 }

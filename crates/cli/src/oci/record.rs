@@ -36,7 +36,11 @@ pub(super) struct Record {
 /// Returns where records are when nobody says.
 pub(super) fn default_root() -> PathBuf {
     let uid = rustix::process::geteuid();
-    if uid.is_root() { "/run/hako-oci".into() } else { format!("/run/user/{}/hako-oci", uid.as_raw()).into() }
+    if uid.is_root() {
+        "/run/hako-oci".into()
+    } else {
+        format!("/run/user/{}/hako-oci", uid.as_raw()).into()
+    }
 }
 
 /// Checks a container's name.
@@ -64,7 +68,8 @@ impl Place {
         let mut builder = fs::DirBuilder::new();
         builder.mode(0o711);
         let made = builder.create(&self.0).or_else(|error| {
-            let Some(parent) = self.0.parent().filter(|_| error.kind() == io::ErrorKind::NotFound) else {
+            let Some(parent) = self.0.parent().filter(|_| error.kind() == io::ErrorKind::NotFound)
+            else {
                 return Err(error);
             };
             fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
@@ -85,7 +90,8 @@ impl Place {
             io::ErrorKind::NotFound => Failure::new("container does not exist"),
             _ => Failure::new(format!("cannot read the state: {error}")),
         })?;
-        serde_json::from_slice(&text).map_err(|error| Failure::new(format!("cannot read the state: {error}")))
+        serde_json::from_slice(&text)
+            .map_err(|error| Failure::new(format!("cannot read the state: {error}")))
     }
 
     /// Writes the state so that readers see the old or the new one, whole.
@@ -108,7 +114,11 @@ impl Place {
 
     /// The gate's path by descriptor: the directory's own may be too long for a socket's address.
     fn gate(&self) -> io::Result<(OwnedFd, PathBuf)> {
-        let directory = rustix::fs::open(&self.0, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let directory = rustix::fs::open(
+            &self.0,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/start", directory.as_raw_fd()));
         Ok((directory, path))
     }

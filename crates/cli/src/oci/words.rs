@@ -33,7 +33,10 @@ impl Parsed {
     }
 
     /// Reads options up to the first argument; returns what begins there.
-    pub(super) fn leading<'a>(words: &'a [String], known: Known<'_>) -> Result<(Self, &'a [String]), Failure> {
+    pub(super) fn leading<'a>(
+        words: &'a [String],
+        known: Known<'_>,
+    ) -> Result<(Self, &'a [String]), Failure> {
         Self::up_to(words, known, 0)
     }
 
@@ -61,19 +64,26 @@ impl Parsed {
         Ok((parsed, rest))
     }
 
-    fn take<'a>(&mut self, name: &str, rest: &'a [String], known: Known<'_>) -> Result<&'a [String], Failure> {
+    fn take<'a>(
+        &mut self,
+        name: &str,
+        rest: &'a [String],
+        known: Known<'_>,
+    ) -> Result<&'a [String], Failure> {
         let (name, given) = match name.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (name, None),
         };
         let wanted = known.iter().find(|(known, _)| *known == name);
-        let (_, has_value) = wanted.ok_or_else(|| Failure::new(format!("flag provided but not defined: -{name}")))?;
+        let (_, has_value) = wanted
+            .ok_or_else(|| Failure::new(format!("flag provided but not defined: -{name}")))?;
         let (value, rest) = match (given, has_value) {
             (Some(value), _) => (value.to_owned(), rest),
             (None, false) => ("true".to_owned(), rest),
             (None, true) => {
-                let (value, rest) =
-                    rest.split_first().ok_or_else(|| Failure::new(format!("flag needs an argument: -{name}")))?;
+                let (value, rest) = rest
+                    .split_first()
+                    .ok_or_else(|| Failure::new(format!("flag needs an argument: -{name}")))?;
                 (value.clone(), rest)
             }
         };
@@ -103,13 +113,18 @@ impl Parsed {
 
     /// Returns all values of all spellings, in order.
     pub(super) fn values<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
-        self.options.iter().filter(|(known, _)| names.contains(&known.as_str())).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .filter(|(known, _)| names.contains(&known.as_str()))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns a number.
     pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Failure> {
         let Some(text) = self.value(name) else { return Ok(None) };
-        let number = text.parse().map_err(|_| Failure::new(format!("invalid value `{text}` for flag -{name}")))?;
+        let number = text
+            .parse()
+            .map_err(|_| Failure::new(format!("invalid value `{text}` for flag -{name}")))?;
         Ok(Some(number))
     }
 
@@ -118,7 +133,9 @@ impl Parsed {
         match self.arguments.as_slice() {
             [id] => Ok(id),
             [] => Err(Failure::new("container id cannot be empty")),
-            more => Err(Failure::new(format!("exactly one argument is wanted, not {}", more.len()))),
+            more => {
+                Err(Failure::new(format!("exactly one argument is wanted, not {}", more.len())))
+            }
         }
     }
 }
@@ -139,7 +156,9 @@ mod tests {
 
     #[test]
     fn options_may_follow_arguments() {
-        let parsed = Parsed::all(&words("box --pid-file=p -b dir"), &[("pid-file", true), ("b", true)]).unwrap();
+        let parsed =
+            Parsed::all(&words("box --pid-file=p -b dir"), &[("pid-file", true), ("b", true)])
+                .unwrap();
         assert_eq!(parsed.id().unwrap(), "box");
         assert_eq!((parsed.value("pid-file"), parsed.value("b")), (Some("p"), Some("dir")));
     }

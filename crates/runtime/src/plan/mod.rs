@@ -64,6 +64,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Error> {
     if !inputs.no_keyring {
         plan.inside.push(Step::Keyring(format!("_ses.{}", inputs.id)));
     }
+    if inputs.groups.is_none() && namespaces.creates(NamespaceKind::Cgroup) {
+        // Nobody will move the process: where it is now is the root that its mounts show.
+        plan.inside.push(Step::GroupNamespace);
+    }
     if let Some(offsets) = time_offsets(linux, &namespaces)? {
         plan.inside.push(Step::TimeNamespace(offsets));
     }

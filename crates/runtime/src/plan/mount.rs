@@ -48,6 +48,11 @@ pub fn steps(
         let options = option::parse(&wanted.options);
         let target = inside(&wanted.destination)?;
         let is_dev = target == Path::new("/dev");
+        if wanted.kind.as_deref().is_some_and(|kind| kind == "cgroup" || kind == "cgroup2") {
+            let (layout, attributes) = (groups(inputs, namespaces), options.set | options.set_all);
+            plan.inside.push(Step::ControlGroups { target, layout, attributes });
+            continue;
+        }
         let step = step(inputs, wanted, target, options, plan)?;
         plan.inside.push(match step {
             Step::Mount(mut mount) if is_dev => {
@@ -71,6 +76,16 @@ pub fn steps(
     Ok(late)
 }
 
+/// Returns how the container sees its control groups. Without a namespace of its own for them, it
+/// sees the unified hierarchy as the host does.
+fn groups(inputs: &Inputs<'_>, namespaces: &Namespaces) -> Groups {
+    match &inputs.groups {
+        Some(Groups::Bound(_)) if !namespaces.has(NamespaceKind::Cgroup) => Groups::Unified,
+        Some(layout) => layout.clone(),
+        None => Groups::Unified,
+    }
+}
+
 /// Plans one mount.
 fn step(
     inputs: &Inputs<'_>,
@@ -80,14 +95,6 @@ fn step(
     plan: &mut Plan,
 ) -> Result<Step, Error> {
     let kind = wanted.kind.as_deref().unwrap_or_default();
-    if kind == "cgroup" || kind == "cgroup2" {
-        let layout = inputs.groups.clone().unwrap_or(Groups::Unified);
-        return Ok(Step::ControlGroups {
-            target,
-            layout,
-            attributes: options.set | options.set_all,
-        });
-    }
     let bind = options
         .bind
         .or((kind == "bind" || kind == "none").then_some(true))

@@ -28,7 +28,7 @@ impl Setting {
     pub(super) fn of(inputs: &Inputs<'_>, linux: &Linux, namespaces: &Namespaces) -> Self {
         Self {
             grouped: inputs.groups.is_some(),
-            group_namespace: namespaces.creates(NamespaceKind::Cgroup),
+            group_namespace: inputs.groups.is_some() && namespaces.creates(NamespaceKind::Cgroup),
             filter: linux.seccomp.is_some(),
             terminal: inputs.terminal.is_some(),
             no_groups: false,
