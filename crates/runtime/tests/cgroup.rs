@@ -1,5 +1,7 @@
 //! Cgroups of the machine that the tests run on, of whatever version. They need root.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests and what they share")]
+
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
@@ -84,7 +86,7 @@ fn is_one_of(text: &str, of: &[&str]) {
 fn a_container_without_limits_has_a_cgroup_that_counts_and_kills() {
     let Some(mut scratch) = Scratch::new("plain", "{}") else { return };
     assert_eq!(scratch.cgroup.missing(), []);
-    scratch.run("sleep 60 & sleep 60");
+    scratch.run("sleep 60 & sleep 60; :");
     while scratch.cgroup.pids().unwrap().len() < 3 {
         std::thread::yield_now();
     }
@@ -231,6 +233,38 @@ fn nothing_is_left_when_a_limit_is_refused() {
     let failed = Cgroup::create(&host, &path, &parse(r#"{"cpu": {"cpus": "4000"}}"#)).unwrap_err();
     assert!(failed.to_string().contains("cannot write `4000` to `"), "{failed}");
     assert!(matches!(Cgroup::open(&host, &path), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn a_controller_can_be_joined_later() {
+    let Some(mut scratch) = Scratch::new("later", "{}") else { return };
+    scratch.run("sleep 60; :");
+    let host = Host::probe().unwrap();
+    let Ok(sizes) = fs::read_dir("/sys/kernel/mm/hugepages") else { return };
+    if !host.controllers().contains(&Controller::Hugetlb) || sizes.count() == 0 {
+        return eprintln!("SKIPPED: no hugetlb controller");
+    }
+    let json = r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}"#;
+    scratch.cgroup.update(&parse(json)).unwrap();
+    let stats = scratch.cgroup.stats().unwrap();
+    assert_eq!(stats.hugetlb["2MB"].usage, 0);
+    let mut opened = Cgroup::open(&host, scratch.cgroup.path()).unwrap();
+    opened.update(&parse(json)).unwrap();
+    assert_eq!(opened.stats().unwrap().hugetlb.len(), stats.hugetlb.len());
+}
+
+#[test]
+fn files_of_v2_are_written_verbatim() {
+    let Some(mut scratch) = Scratch::new("unified", "{}") else { return };
+    let asked = parse(r#"{"unified": {"memory.high": "268435456", "pids.max": "44"}}"#);
+    let done = scratch.cgroup.update(&asked);
+    if Host::probe().unwrap().version() == Version::V2 {
+        done.unwrap();
+        assert_eq!(scratch.file("memory", "", "memory.high"), "268435456");
+        assert_eq!(scratch.file("pids", "", "pids.max"), "44");
+    } else {
+        assert!(matches!(done, Err(Error::NoController { .. })), "{done:?}");
+    }
 }
 
 #[test]

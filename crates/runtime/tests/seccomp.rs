@@ -2,6 +2,8 @@
 //!
 //! A filter belongs to a thread, so every test loads its own in one that it ends with.
 
+#![expect(clippy::unwrap_used, reason = "tests and what they share")]
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::thread;

@@ -37,9 +37,15 @@ pub(super) fn open(host: &Host, path: &str) -> Result<Cgroup, Error> {
     let mut cgroup = empty(host, path)?;
     for (home, controllers) in homes(host) {
         let dir = directory(host, home, path)?;
-        if access(&dir, Access::EXISTS).is_ok() {
-            cgroup.nodes.push(Node { dir, home, controllers });
+        if access(&dir, Access::EXISTS).is_err() {
+            continue;
         }
+        // On v2 the directory says what was enabled for it.
+        let controllers = match home {
+            Home::V1(_) => controllers,
+            Home::V2 => built_in(controllers).union(enabled(&dir)?),
+        };
+        cgroup.nodes.push(Node { dir, home, controllers });
     }
     if cgroup.nodes.is_empty() {
         return Err(Error::NotFound(path.to_owned()));
@@ -57,6 +63,11 @@ impl Cgroup {
         let wanted = wanted.without(there);
         if wanted.is_empty() {
             return Ok(());
+        }
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.home == Home::V2) {
+            let at_home = wanted.iter().filter(|one| self.host.home(*one) == Some(Home::V2));
+            let more = enable(&self.host, &node.dir, at_home.collect(), &mut self.missing)?;
+            node.controllers = node.controllers.union(more);
         }
         let pids = self.pids()?;
         let known = self.nodes.len();
@@ -229,7 +240,7 @@ fn enable(
     wanted: Controllers,
     missing: &mut Vec<Missing>,
 ) -> Result<Controllers, Error> {
-    let built_in: Controllers = wanted.iter().filter(|one| one.is_built_in()).collect();
+    let built_in = built_in(wanted);
     let wanted = wanted.without(built_in);
     if wanted.is_empty() {
         return Ok(built_in);
@@ -254,6 +265,11 @@ fn enable(
         }
     }
     Ok(built_in.union(there))
+}
+
+/// Returns those of `all` that need not be enabled.
+fn built_in(all: Controllers) -> Controllers {
+    all.iter().filter(|one| one.is_built_in()).collect()
 }
 
 /// Writes `cgroup.subtree_control` of one cgroup; all at once, and one by one if that is refused.

@@ -28,8 +28,6 @@ pub enum Version {
 pub struct Host {
     pub(super) v1: Vec<Hierarchy>,
     pub(super) v2: Option<PathBuf>,
-    /// Options of the unified hierarchy, as in mountinfo.
-    v2_options: String,
     /// Controllers of the unified hierarchy's root, when somebody asked.
     v2_controllers: OnceLock<Controllers>,
 }
@@ -51,51 +49,81 @@ pub(super) enum Home {
 }
 
 const ROOT: &str = "/sys/fs/cgroup";
+/// `CGROUP_SUPER_MAGIC`.
+const CGROUP1: u64 = 0x0027_e0eb;
+/// `CGROUP2_SUPER_MAGIC`.
+const CGROUP2: u64 = 0x6367_7270;
+
+fn is_on(dir: &Path, magic: u64) -> bool {
+    rustix::fs::statfs(dir).is_ok_and(|found| u64::try_from(found.f_type) == Ok(magic))
+}
+
+/// Reads the cgroup mounts of mountinfo: where, kind, options of the file system.
+fn mounts(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    text.lines().filter_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let (dir, mut kind) = (mount.split(' ').nth(4)?, kind.split(' '));
+        let (kind, options) = (kind.next()?, kind.nth(1)?);
+        kind.starts_with("cgroup").then_some((dir, kind, options))
+    })
+}
 
 impl Host {
-    /// Looks where the hierarchies are: one call on a machine with v2, a file to read otherwise.
+    /// Looks where the hierarchies are: one call on a machine with v2, a dozen cheap ones elsewhere.
+    ///
+    /// Mounts in unusual places are found too, by reading all mounts.
     pub fn probe() -> Result<Self, Error> {
-        const CGROUP2: u32 = 0x6367_7270;
-        let is_v2 = rustix::fs::statfs(ROOT).is_ok_and(|found| {
-            u64::try_from(found.f_type).is_ok_and(|kind| kind == u64::from(CGROUP2))
-        });
-        if is_v2 {
-            return Ok(Self::new(Vec::new(), Some(ROOT.into()), String::new()));
+        let root = Path::new(ROOT);
+        if is_on(root, CGROUP2) {
+            return Ok(Self::new(Vec::new(), Some(ROOT.into())));
         }
-        let mounts = Path::new("/proc/self");
-        file::read(mounts, "mountinfo").map(|text| Self::from_mountinfo(&text))
+        let usual = Self::below(root);
+        if usual.version() != Version::None {
+            return Ok(usual);
+        }
+        file::read(Path::new("/proc/self"), "mountinfo").map(|text| Self::from_mountinfo(&text))
     }
 
-    const fn new(v1: Vec<Hierarchy>, v2: Option<PathBuf>, v2_options: String) -> Self {
-        Self { v1, v2, v2_options, v2_controllers: OnceLock::new() }
+    const fn new(v1: Vec<Hierarchy>, v2: Option<PathBuf>) -> Self {
+        Self { v1, v2, v2_controllers: OnceLock::new() }
+    }
+
+    /// Finds the hierarchies that are mounted in `root` under the names of their controllers.
+    fn below(root: &Path) -> Self {
+        let (mut v1, mut v2) = (Vec::new(), None);
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            // Links are further names for one hierarchy.
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let (name, dir) = (entry.file_name(), entry.path());
+            let controllers: Controllers =
+                name.to_string_lossy().split(',').filter_map(Controller::from_v1).collect();
+            if !controllers.is_empty() && is_on(&dir, CGROUP1) {
+                v1.push(Hierarchy { dir, controllers });
+            } else if name == "unified" && is_on(&dir, CGROUP2) {
+                v2 = Some(dir);
+            }
+        }
+        v1.sort_by(|one, other| one.dir.cmp(&other.dir));
+        Self::new(v1, v2)
     }
 
     /// Finds the hierarchies in the text of `/proc/self/mountinfo`; the first mount of each counts.
     fn from_mountinfo(text: &str) -> Self {
-        let (mut v1, mut v2, mut v2_options) = (Vec::<Hierarchy>::new(), None, String::new());
-        for line in text.lines() {
-            let Some((mount, kind)) = line.split_once(" - ") else { continue };
-            let (Some(dir), mut kind) = (mount.split(' ').nth(4), kind.split(' ')) else {
+        let (mut v1, mut v2) = (Vec::<Hierarchy>::new(), None);
+        for (dir, kind, options) in mounts(text) {
+            if kind == "cgroup2" {
+                v2.get_or_insert_with(|| PathBuf::from(dir));
                 continue;
-            };
-            match (kind.next(), kind.nth(1)) {
-                (Some("cgroup2"), options) if v2.is_none() => {
-                    v2 = Some(PathBuf::from(dir));
-                    options.unwrap_or_default().clone_into(&mut v2_options);
-                }
-                (Some("cgroup"), Some(options)) => {
-                    let controllers: Controllers =
-                        options.split(',').filter_map(Controller::from_v1).collect();
-                    if !controllers.is_empty()
-                        && !v1.iter().any(|known| known.controllers == controllers)
-                    {
-                        v1.push(Hierarchy { dir: dir.into(), controllers });
-                    }
-                }
-                _ => {}
+            }
+            let controllers: Controllers =
+                options.split(',').filter_map(Controller::from_v1).collect();
+            if !controllers.is_empty() && !v1.iter().any(|known| known.controllers == controllers) {
+                v1.push(Hierarchy { dir: dir.into(), controllers });
             }
         }
-        Self::new(v1, v2, v2_options)
+        Self::new(v1, v2)
     }
 
     /// Returns which kind of hierarchies there are.
@@ -151,24 +179,32 @@ impl Host {
     /// There, every container is moved into its cgroups, and the kernel waits some ten milliseconds
     /// for that to be safe unless it was told to favour such moves, at the price of slightly slower
     /// forks everywhere. On v2 a process is born in its cgroup, so nothing is done. Returns whether
-    /// something was changed; without privilege that fails. Source: `favordynmods` in the kernel's
-    /// `cgroup-v2.rst`; Linux 6.0.
+    /// something was changed; without privilege that fails. Takes a tenth of a millisecond even when
+    /// there is nothing to do, so remember that it was called since the machine was booted.
+    /// Source: `favordynmods` in the kernel's `cgroup-v2.rst`; Linux 6.0.
     pub fn favor_moves(&self) -> io::Result<bool> {
-        let is_set = |option: &str| self.v2_options.split(',').any(|set| set == option);
-        if self.v1.is_empty() || is_set("favordynmods") {
-            return Ok(false);
-        }
-        // Making an instance of the unified file system sets the options of all: the others are repeated.
-        let options = [
+        const OTHERS: [&str; 5] = [
             "nsdelegate",
             "memory_localevents",
             "memory_recursiveprot",
             "memory_hugetlb_accounting",
             "pids_localevents",
         ];
+        if self.v1.is_empty() {
+            return Ok(false);
+        }
+        let text = fs::read_to_string("/proc/self/mountinfo")?;
+        let options = mounts(&text)
+            .find(|(_, kind, _)| *kind == "cgroup2")
+            .map_or("", |(_, _, options)| options);
+        let is_set = |option: &str| options.split(',').any(|set| set == option);
+        if is_set("favordynmods") {
+            return Ok(false);
+        }
+        // Making an instance of the unified file system sets the options of all: the others are repeated.
         let instance =
             rustix::mount::fsopen("cgroup2", rustix::mount::FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for option in options.into_iter().filter(|option| is_set(option)).chain(["favordynmods"]) {
+        for option in OTHERS.into_iter().filter(|option| is_set(option)).chain(["favordynmods"]) {
             rustix::mount::fsconfig_set_flag(&instance, option)?;
         }
         rustix::mount::fsconfig_create(&instance)?;
