@@ -147,7 +147,7 @@ impl Server {
                         exchanges.get_mut(exchange).and_then(|one| one.receive(socket))
                     {
                         let done = exchanges.swap_remove(exchange);
-                        self.send(message::fit(answer, &done.question), done.client);
+                        self.send(&message::fit(answer, &done.question), done.client);
                     }
                 }
                 if ready.udp {
@@ -164,8 +164,8 @@ impl Server {
     }
 
     /// Sends an answer. As on a wire, what cannot be sent is lost, and the client asks again.
-    fn send(&self, answer: Vec<u8>, client: SocketAddr) {
-        let _lost = self.udp.send_to(&answer, client);
+    fn send(&self, answer: &[u8], client: SocketAddr) {
+        let _lost = self.udp.send_to(answer, client);
     }
 }
 
@@ -236,7 +236,7 @@ impl Answering<'_> {
                         Some(question) => message::fit(answer, &question),
                         None => answer,
                     };
-                    self.server.send(answer, client);
+                    self.server.send(&answer, client);
                 }
                 Decision::Forward(question) => {
                     // An impatient client's second try waits for the same answer.
@@ -245,7 +245,7 @@ impl Answering<'_> {
                         .any(|other| other.client == client && other.query == query);
                     if exchanges.len() >= EXCHANGES {
                         self.server.send(
-                            message::outcome(query, &question, Outcome::ServerFailure),
+                            &message::outcome(query, &question, Outcome::ServerFailure),
                             client,
                         );
                     } else if !is_repeated {
@@ -274,7 +274,7 @@ impl Answering<'_> {
                 }
             };
             let done = exchanges.swap_remove(index);
-            self.server.send(answer, done.client);
+            self.server.send(&answer, done.client);
         }
     }
 

@@ -8,7 +8,7 @@ use hako_types::Protocol;
 
 use super::ADDRESS;
 use crate::error::Result;
-use crate::firewall::{Chain, End, Firewall, Hook, Part, Point, Ruleset};
+use crate::firewall::{self, Chain, End, Hook, Part, Point, Ruleset};
 use crate::prefix::Prefix;
 
 /// The port of name servers.
@@ -40,8 +40,7 @@ fn plan(udp: u16, tcp: u16) -> Ruleset {
 
 /// Installs the rules in the namespace that the calling thread is in.
 pub(super) fn install(udp: u16, tcp: u16) -> Result<()> {
-    let ruleset = plan(udp, tcp);
-    Firewall::new(&ruleset.table).install(&ruleset)
+    firewall::install(&plan(udp, tcp))
 }
 
 #[cfg(test)]

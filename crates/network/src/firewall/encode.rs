@@ -42,8 +42,8 @@ pub(super) fn end(batch: &mut Batch) {
     batch.message(0x11, 0, &[0, 0, 0, 10]);
 }
 
-pub(super) fn new_table(batch: &mut Batch, table: &str) {
-    batch.message(NEWTABLE, CREATE, &INET).text(1, table).number(2, 0);
+pub(super) fn new_table(batch: &mut Batch, table: &str, flags: u16) {
+    batch.message(NEWTABLE, CREATE | flags, &INET).text(1, table).number(2, 0);
 }
 
 pub(super) fn delete_table(batch: &mut Batch, table: &str) {
@@ -333,6 +333,13 @@ fn load_service(list: &mut Batch, register: u32) {
     payload(list, TRANSPORT_HEADER, port_place(End::Destination), register + 1);
 }
 
+/// Checks that what connection tracking knows has one of the bits.
+fn has_bits(list: &mut Batch, key: u32, bits: u32) {
+    load_ct(list, key);
+    mask(list, &bits.to_ne_bytes());
+    compare(list, false, &[0; 4]);
+}
+
 fn load_ct(list: &mut Batch, key: u32) {
     expression(list, "ct", |data| {
         data.number(2, key).number(1, REGISTER);
@@ -390,18 +397,9 @@ fn encode(list: &mut Batch, part: &Part) {
             compare(list, true, &port.to_be_bytes());
         }
         Part::SetService(end, protocol, port) => set_port(list, *end, *protocol, *port),
-        Part::Established => {
-            // `NF_CT_STATE_BIT` of established and related.
-            load_ct(list, 0);
-            mask(list, &6_u32.to_ne_bytes());
-            compare(list, false, &[0; 4]);
-        }
-        Part::Translated => {
-            // `IPS_DST_NAT`.
-            load_ct(list, 2);
-            mask(list, &0x20_u32.to_ne_bytes());
-            compare(list, false, &[0; 4]);
-        }
+        // `NF_CT_STATE_BIT` of established and related, and `IPS_DST_NAT`.
+        Part::Established => has_bits(list, 0, 6),
+        Part::Translated => has_bits(list, 2, 0x20),
         Part::Local => {
             // The type of route that the destination address has; `RTN_LOCAL`.
             expression(list, "fib", |data| {

@@ -20,18 +20,20 @@ mod conntrack;
 mod encode;
 mod plan;
 mod ruleset;
+mod table;
 mod text;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use hako_types::Protocol;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::netlink::{Batch, Socket};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::network::{Driver, Network};
+
+use table::Table;
 
 pub use plan::plan;
 pub use ruleset::{
@@ -79,15 +81,10 @@ impl Firewall {
     /// [`Firewall::rebuild`] makes it, with everything that belongs in it.
     pub fn ensure(&self, network: &Network) -> Result<()> {
         let placed = plan::network_elements(network);
-        let Some((set, first)) = placed.first() else { return Ok(()) };
-        let socket = self.socket()?;
-        let mut question = Batch::default();
-        encode::get_element(&mut question, &self.table, set, first);
-        if socket.get(&question, |_| ()).is_ok() {
-            return Ok(());
-        }
-        self.transact(&socket, |batch| self.place(batch, &placed, true))
-            .map_err(|failure| self.failed("extend", failure))
+        let Some(first) = placed.first() else { return Ok(()) };
+        Table::with(&self.table, |table| {
+            if table.has(first) { Ok(()) } else { table.put_in(&placed, "extend") }
+        })
     }
 
     /// Takes the network's elements out of the table. What is not there is no error.
@@ -98,7 +95,7 @@ impl Firewall {
         if network.driver != Driver::Bridge {
             return Ok(());
         }
-        self.take_out(&self.socket()?, &plan::network_elements(network))
+        Table::with(&self.table, |table| table.take_out(&plan::network_elements(network)))
     }
 
     /// Publishes ports, all of them at once. An entry of the same address and port is replaced.
@@ -110,18 +107,11 @@ impl Firewall {
         if placed.is_empty() {
             return Ok(());
         }
-        let socket = self.socket()?;
-        match self.transact(&socket, |batch| self.place(batch, &placed, true)) {
-            Err(failure) if is(&failure, Errno::EXIST) || is(&failure, Errno::BUSY) => {
-                // An entry that a killed process left behind.
-                self.take_out(&socket, &placed)?;
-                self.transact(&socket, |batch| self.place(batch, &placed, true))
-            }
-            other => other,
-        }
-        .map_err(|failure| self.failed("publish a port in", failure))?;
-        conntrack::forget_published(&socket, ports);
-        Ok(())
+        Table::with(&self.table, |table| {
+            table.put_in(&placed, "publish a port in")?;
+            conntrack::forget_published(table.socket(), ports);
+            Ok(())
+        })
     }
 
     /// Takes published ports back. What is not there is no error.
@@ -135,29 +125,22 @@ impl Firewall {
         if placed.is_empty() {
             return Ok(());
         }
-        let socket = self.socket()?;
-        self.take_out(&socket, &placed)?;
-        conntrack::forget_published(&socket, ports);
-        Ok(())
+        Table::with(&self.table, |table| {
+            table.take_out(&placed)?;
+            conntrack::forget_published(table.socket(), ports);
+            Ok(())
+        })
     }
 
-    /// Replaces the whole table in one transaction, whether it is there or not.
+    /// Puts the whole table in place in one transaction, whether it is there or not.
+    ///
+    /// The caller keeps others from changing what it read `networks` and `ports` from until this returns, or a port that is
+    /// published in between is lost.
     ///
     /// # Errors
     /// When the kernel has no nftables or refuses; then the old table stays.
     pub fn rebuild(&self, networks: &[Network], ports: &[Published]) -> Result<()> {
-        self.install(&plan(&self.table, networks, ports))
-    }
-
-    /// Puts a ruleset in the table's place.
-    pub(crate) fn install(&self, ruleset: &Ruleset) -> Result<()> {
-        self.transact(&self.socket()?, |batch| {
-            // Deleting needs it to be there.
-            encode::new_table(batch, &self.table);
-            encode::delete_table(batch, &self.table);
-            self.write(batch, ruleset);
-        })
-        .map_err(|failure| self.failed("replace", failure))
+        Table::with(&self.table, |table| table.install(&plan(&self.table, networks, ports)))
     }
 
     /// Tells whether the table is there.
@@ -165,13 +148,7 @@ impl Firewall {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn is_present(&self) -> Result<bool> {
-        let mut question = Batch::default();
-        encode::get_table(&mut question, &self.table);
-        match self.socket()?.get(&question, |_| ()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => Ok(false),
-            Err(source) => Err(self.failed("ask for", source)),
-        }
+        Table::with(&self.table, |table| table.is_present())
     }
 
     /// Removes the table. One that is gone is no error.
@@ -179,86 +156,11 @@ impl Firewall {
     /// # Errors
     /// When the kernel refuses.
     pub fn remove(&self) -> Result<()> {
-        match self.transact(&self.socket()?, |batch| encode::delete_table(batch, &self.table)) {
-            Err(failure) if !is(&failure, Errno::NOENT) => Err(self.failed("remove", failure)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes a whole ruleset.
-    fn write(&self, batch: &mut Batch, ruleset: &Ruleset) {
-        encode::new_table(batch, &self.table);
-        for (set, id) in ruleset.sets.iter().zip(1..) {
-            encode::new_set(batch, &self.table, set, id);
-        }
-        for chain in &ruleset.chains {
-            encode::new_chain(batch, &self.table, chain);
-        }
-        for chain in &ruleset.chains {
-            encode::new_rules(batch, &self.table, chain);
-        }
-        for set in &ruleset.sets {
-            encode::elements(batch, &self.table, set.name, &set.elements, true);
-        }
-    }
-
-    /// Adds or deletes elements, those of one set together.
-    fn place(&self, batch: &mut Batch, placed: &[(&'static str, Element)], add: bool) {
-        let mut rest = placed;
-        while let Some((set, _)) = rest.first() {
-            let run = rest.iter().take_while(|(other, _)| other == set).count();
-            let elements: Vec<_> = rest[..run].iter().map(|(_, element)| element.clone()).collect();
-            encode::elements(batch, &self.table, set, &elements, add);
-            rest = &rest[run..];
-        }
-    }
-
-    /// Deletes elements: together, or, when one is not there, each for itself.
-    fn take_out(&self, socket: &Socket, placed: &[(&'static str, Element)]) -> Result<()> {
-        match self.transact(socket, |batch| self.place(batch, placed, false)) {
-            Err(failure) if is(&failure, Errno::NOENT) => {}
-            other => return other.map_err(|failure| self.failed("take elements out of", failure)),
-        }
-        for one in placed {
-            match self.transact(socket, |batch| self.place(batch, std::slice::from_ref(one), false))
-            {
-                Err(failure) if !is(&failure, Errno::NOENT) => {
-                    return Err(self.failed("take elements out of", failure));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what `write` writes as one transaction: all of it happens, or nothing.
-    fn transact(&self, socket: &Socket, write: impl FnOnce(&mut Batch)) -> io::Result<()> {
-        let mut batch = Batch::default();
-        encode::begin(&mut batch);
-        write(&mut batch);
-        batch.acknowledge();
-        let last = batch.last();
-        encode::end(&mut batch);
-        socket.send(&batch)?;
-        socket.answers(last)
-    }
-
-    fn socket(&self) -> Result<Socket> {
-        Socket::netfilter().map_err(Error::NoNftables)
-    }
-
-    /// Names what went wrong.
-    fn failed(&self, doing: &'static str, source: io::Error) -> Error {
-        match source.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::OPNOTSUPP | Errno::INVAL) if doing == "replace" => {
-                Error::NoNftables(source)
-            }
-            Some(Errno::NOENT) => Error::NoTable(self.table.clone()),
-            _ => Error::Firewall { doing, table: self.table.clone(), source },
-        }
+        Table::with(&self.table, |table| table.remove())
     }
 }
 
-fn is(failure: &io::Error, errno: Errno) -> bool {
-    failure.raw_os_error() == Some(errno.raw_os_error())
+/// Puts a ruleset in place of the table of its name, in a namespace that nobody has changed tables of yet.
+pub(crate) fn install(ruleset: &Ruleset) -> Result<()> {
+    Table::with_fresh(&ruleset.table, |table| table.install(ruleset))
 }

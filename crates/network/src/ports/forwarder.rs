@@ -53,10 +53,10 @@ impl Forwarder {
             let target = same.copied().or(first).map(|ip| SocketAddr::new(ip, port.container));
             match (port.socket, target, port.binding.protocol) {
                 (Some(socket), Some(target), Protocol::Tcp) => {
-                    forwarder.streams.push((socket, target))
+                    forwarder.streams.push((socket, target));
                 }
                 (Some(socket), Some(target), Protocol::Udp) => {
-                    forwarder.datagrams.push((socket.into(), target))
+                    forwarder.datagrams.push((socket.into(), target));
                 }
                 (Some(socket), ..) => forwarder.kept.push(socket),
                 (None, ..) => {}
@@ -144,7 +144,7 @@ impl Forwarder {
             Ok(client) => stream::carry(client.into(), *target),
             // Out of descriptors: the connection stays in the queue, and a busy loop would not help it.
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                std::thread::sleep(Duration::from_millis(50))
+                std::thread::sleep(Duration::from_millis(50));
             }
             Err(_) => {}
         }

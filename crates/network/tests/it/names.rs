@@ -169,7 +169,7 @@ fn a_silent_upstream_fails_in_time_and_a_second_one_helps() {
         let closed = Upstream { address: "127.0.0.1:9".parse().unwrap(), from: From::Host };
         let good = Upstream { address: upstream(), from: From::Host };
         with_server(vec![closed, deaf, good], |namespace| {
-            assert_eq!(ask(namespace, "example.org", TYPE::A), "9.9.9.9")
+            assert_eq!(ask(namespace, "example.org", TYPE::A), "9.9.9.9");
         });
         with_server(vec![deaf], |namespace| {
             let start = Instant::now();
