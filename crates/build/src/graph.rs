@@ -122,6 +122,8 @@ pub struct CopySource {
     pub from: Source,
     /// Its path or pattern in there; for what was downloaded, the name it gets.
     pub path: String,
+    /// Whether an archive is unpacked.
+    pub unpack: bool,
 }
 
 /// `COPY` and `ADD`, everything expanded.
@@ -141,8 +143,6 @@ pub struct CopyOp {
     pub parents: bool,
     /// `--exclude`.
     pub exclude: Vec<String>,
-    /// Whether archives are unpacked.
-    pub unpack: bool,
 }
 
 /// `WORKDIR`.

@@ -28,7 +28,7 @@ mod scope;
 pub mod solve;
 pub mod tree;
 
-pub use cache::{Cache, Record, SqliteCache};
+pub use cache::{Cache, ROOM, Record, SqliteCache};
 pub use event::{Event, Events, Step, Stream};
 pub use graph::{Graph, LayerId, Operation, Snapshot, Source, Vertex, VertexId};
 pub use outline::{ImageWanted, Outline, outline};

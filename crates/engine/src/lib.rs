@@ -16,6 +16,7 @@
 //! Nothing here knows a terminal or HTTP: the command line, Compose and the API call the same methods.
 
 pub mod attach;
+pub mod build;
 pub mod container;
 pub mod error;
 pub mod event;

@@ -75,6 +75,11 @@ impl Engine {
         &self.database
     }
 
+    /// Returns the database alone, for another thread.
+    pub(crate) fn into_database(self) -> Database {
+        self.database
+    }
+
     /// Returns the containers.
     #[must_use]
     pub fn containers(&self) -> Containers<'_> {

@@ -105,20 +105,29 @@ pub fn perform(
     let exclude = exclude(operation)?;
     let mode = operation.mode.as_deref().and_then(ModeChange::parse);
     let target = Target { root, owner, mode };
-    for source in sources {
+    for (planned, source) in operation.sources.iter().zip(sources) {
         match source {
             Opened::Inline(name, content) => {
                 place::inline(&target, &operation.target, name, content)?
             }
             Opened::Tree(tree, path) => {
                 for found in find(tree, operation, path)? {
-                    let unpack = unpack.filter(|_| operation.unpack);
+                    let unpack = unpack.filter(|_| planned.unpack);
                     one(&target, operation, (tree, &found), &exclude, unpack)?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Copies one thing that was found, as a source of `operation` without options.
+///
+/// # Errors
+/// As [`perform`].
+pub fn perform_found(operation: &CopyOp, root: BorrowedFd<'_>, tree: &Tree, found: &Found) -> Result<(), Error> {
+    let target = Target { root, owner: None, mode: None };
+    place::found(&target, operation, (tree, found), &Ignore::default())
 }
 
 /// Returns what a source path of `operation` means in a tree.

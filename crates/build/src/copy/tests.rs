@@ -55,7 +55,7 @@ impl Bed {
 
 fn op(sources: &[&str], target: &str) -> CopyOp {
     let source =
-        |path: &&str| CopySource { from: Source::Context(String::new()), path: (*path).to_owned() };
+        |path: &&str| CopySource { from: Source::Context(String::new()), path: (*path).to_owned(), unpack: false };
     CopyOp {
         sources: sources.iter().map(source).collect(),
         target: target.into(),

@@ -35,7 +35,6 @@ impl Planner<'_> {
             mode,
             link: copy.link,
             parents: copy.parents,
-            unpack: is_add && copy.unpack.unwrap_or(true),
             ..CopyOp::default()
         };
         for word in &copy.exclude {
@@ -67,7 +66,7 @@ impl Planner<'_> {
             let path = self.expand(word, state)?;
             if is_add && is_address(&path) {
                 let download = download(&path, checksum.clone(), copy);
-                let name = download.name.clone();
+                let (name, is_git) = (download.name.clone(), download.is_git);
                 let id = self.push(Vertex {
                     name: format!("[internal] load remote {path}"),
                     span: Some(instruction.span),
@@ -75,7 +74,8 @@ impl Planner<'_> {
                     operation: Operation::Download(download),
                     no_cache: false,
                 });
-                sources.push(CopySource { from: Source::Vertex(id), path: name });
+                let path = if is_git { ".".into() } else { name };
+                sources.push(CopySource { from: Source::Vertex(id), path, unpack: copy.unpack.unwrap_or(false) });
                 continue;
             }
             if from == Source::Context(String::new()) && !self.request.has_context {
@@ -83,7 +83,8 @@ impl Planner<'_> {
                 return Err(Problem::error(word.span, "context", message)
                     .hint("give the build a directory"));
             }
-            sources.push(CopySource { from: from.clone(), path });
+            let unpack = is_add && copy.unpack.unwrap_or(true);
+            sources.push(CopySource { from: from.clone(), path, unpack });
         }
         for heredoc in &copy.heredocs {
             let mut content = heredoc.text();
@@ -100,10 +101,8 @@ impl Planner<'_> {
                 })?;
             }
             let name = heredoc.name.clone();
-            sources.push(CopySource {
-                from: Source::Inline { name: name.clone(), content },
-                path: name,
-            });
+            let from = Source::Inline { name: name.clone(), content };
+            sources.push(CopySource { from, path: name, unpack: false });
         }
         Ok(sources)
     }

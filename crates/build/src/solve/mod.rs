@@ -135,11 +135,11 @@ pub struct Work<'a> {
     /// The layers that it stands on.
     pub parent: &'a [LayerId],
     /// The layers of the steps that it takes files from.
-    pub inputs: &'a dyn Fn(VertexId) -> Snapshot,
+    pub inputs: &'a (dyn Fn(VertexId) -> Snapshot + Sync),
     /// Set when it shall end early.
     pub cancel: &'a Cancel,
     /// Where its output goes.
-    pub log: &'a dyn Fn(Event),
+    pub log: &'a (dyn Fn(Event) + Sync),
 }
 
 impl fmt::Debug for Work<'_> {

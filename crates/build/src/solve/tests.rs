@@ -67,7 +67,7 @@ fn run(parent: usize, command: &str) -> Vertex {
 }
 
 fn copy(parent: usize, from: Source) -> Vertex {
-    let sources = vec![CopySource { from, path: "f".into() }];
+    let sources = vec![CopySource { from, path: "f".into(), unpack: false }];
     vertex(
         Some(parent),
         Operation::Copy(Box::new(CopyOp { sources, target: "/f".into(), ..CopyOp::default() })),

@@ -143,6 +143,27 @@ impl Tree {
         Ok(found)
     }
 
+    /// Returns what a path means that is no pattern.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_literal(&self, path: &str) -> Result<Found, Error> {
+        let clean = hako_dockerfile::ignore::clean(&format!("/{path}"));
+        self.found(&clean[1..], path, clean.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// Tells whether anything may be left out.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        !self.ignore.is_empty()
+    }
+
+    /// Tells whether a real path is a directory.
+    #[must_use]
+    pub fn is_directory(&self, path: &Path) -> bool {
+        walk::stat(self.root.as_fd(), path).is_ok_and(|stat| is_directory(&stat))
+    }
+
     /// Returns what `source` means with `--parents`: patterns may have `**`, and `/./` parts what is kept from what is not.
     ///
     /// # Errors
