@@ -276,6 +276,50 @@ fn a_process_can_be_born_inside() {
     assert!(host.controllers().contains(&Controller::Memory));
 }
 
+/// What an ordinary user sees, who may have no cgroup; the test below runs it as one.
+#[test]
+#[ignore = "run by the test below"]
+fn as_nobody() {
+    let host = Host::probe().unwrap();
+    let resources = LinuxResources { devices: device_rules(), ..LinuxResources::default() };
+    let cgroup = Cgroup::create(&host, &path("nobody"), &resources).unwrap();
+    assert!(
+        cgroup
+            .missing()
+            .iter()
+            .any(|missing| missing.what == "memory" && missing.reason.contains("cannot create"))
+    );
+    assert_eq!((cgroup.directories().count(), cgroup.pids().unwrap()), (0, Vec::new()));
+    cgroup.remove().unwrap();
+    let limited =
+        Cgroup::create(&host, &path("nobody"), &parse(r#"{"memory": {"limit": 67108864}}"#))
+            .unwrap_err();
+    assert!(matches!(limited, Error::NoController { .. }), "{limited}");
+    assert!(
+        limited.to_string().contains("memory.") && limited.to_string().contains("denied"),
+        "{limited}"
+    );
+}
+
+#[test]
+fn an_ordinary_user_goes_without_and_learns_why() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: to become somebody else needs root");
+    }
+    // Where nobody can reach it.
+    let dir = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let program = dir.path().join("test");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(program);
+    std::os::unix::process::CommandExt::gid(&mut command, 65534);
+    std::os::unix::process::CommandExt::uid(&mut command, 65534);
+    let out = command.args(["--exact", "as_nobody", "--ignored", "--nocapture"]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
 /// Prints what a container without limits costs; run with `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
