@@ -85,7 +85,8 @@ impl Cgroup {
     /// An absolute path is below each hierarchy's root, a relative one below this process's own cgroup (on
     /// v2, beside it: a cgroup with processes cannot have children with controllers). Parents are
     /// made too and stay. Device rules are put in force if there are any. When something fails, what
-    /// was made is removed again. A cgroup that exists is taken over if it is empty.
+    /// was made is removed again. A cgroup that exists is taken over if it is empty. Where the parents
+    /// are new, the machine is asked to [favour moves](Host::favor_moves), if it has v1 hierarchies.
     pub fn create(host: &Host, path: &str, resources: &LinuxResources) -> Result<Self, Error> {
         create::create(host, path, resources)
     }
