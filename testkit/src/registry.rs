@@ -80,7 +80,12 @@ impl Registry {
     pub fn start(door: Door) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { address, door, contents: Mutex::default(), closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            address,
+            door,
+            contents: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -129,22 +134,33 @@ impl Registry {
         let digest = Digest::of(&bytes);
         let descriptor = json!({"mediaType": media_type, "digest": digest, "size": bytes.len()});
         let mut contents = self.shared.contents();
-        contents.manifests.insert((repository.to_owned(), digest.to_string()), (media_type, Arc::new(bytes)));
+        contents
+            .manifests
+            .insert((repository.to_owned(), digest.to_string()), (media_type, Arc::new(bytes)));
         contents.tags.insert((repository.to_owned(), tag.to_owned()), digest.to_string());
         descriptor
     }
 
     /// Puts an image into `repository` under `tag`: its layers are blobs as they are sent and the digests of their uncompressed
     /// content. Returns its manifest's descriptor.
-    pub fn add_image(&self, (repository, tag): (&str, &str), architecture: &str, layers: &[(&str, &[u8], Digest)]) -> Value {
+    pub fn add_image(
+        &self,
+        (repository, tag): (&str, &str),
+        architecture: &str,
+        layers: &[(&str, &[u8], Digest)],
+    ) -> Value {
         let diff_ids: Vec<&Digest> = layers.iter().map(|(_, _, diff_id)| diff_id).collect();
         let config = json!({
             "architecture": architecture, "os": "linux", "config": {},
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
         });
-        let config =
-            self.add_blob(repository, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
-        let layers: Vec<Value> = layers.iter().map(|(kind, bytes, _)| self.add_blob(repository, kind, bytes)).collect();
+        let config = self.add_blob(
+            repository,
+            "application/vnd.oci.image.config.v1+json",
+            config.to_string().as_bytes(),
+        );
+        let layers: Vec<Value> =
+            layers.iter().map(|(kind, bytes, _)| self.add_blob(repository, kind, bytes)).collect();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers,
         });
@@ -199,7 +215,8 @@ impl Reply {
     }
 
     fn error(status: u16, code: &str) -> Self {
-        let body = json!({"errors": [{"code": code, "message": code.to_lowercase().replace('_', " ")}]});
+        let body =
+            json!({"errors": [{"code": code, "message": code.to_lowercase().replace('_', " ")}]});
         Self { status, body: Arc::new(body.to_string().into_bytes()), ..Self::default() }
     }
 
@@ -256,7 +273,8 @@ impl Connection {
         self.shared.contents().log.push(format!("{method} {target}{auth}"));
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let query = query.split('&').filter_map(|pair| pair.split_once('='));
-        let query = query.map(|(name, value)| (name.to_owned(), value.replace("%3A", ":"))).collect();
+        let query =
+            query.map(|(name, value)| (name.to_owned(), value.replace("%3A", ":"))).collect();
         Ok(Some(Request { method, path: path.to_owned(), query, headers, body }))
     }
 
@@ -296,7 +314,9 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
         contents.faults.unavailable -= 1;
         return Reply::error(503, "UNAVAILABLE").with("Retry-After", "0");
     }
-    let Some(rest) = request.path.strip_prefix("/v2/") else { return Reply::error(404, "NOT_FOUND") };
+    let Some(rest) = request.path.strip_prefix("/v2/") else {
+        return Reply::error(404, "NOT_FOUND");
+    };
     if rest.is_empty() {
         return Reply::of(200);
     }
@@ -321,8 +341,12 @@ fn refusal(shared: &Shared, request: &Request) -> Option<Reply> {
         Door::Open => return None,
         Door::Basic(secret) if sent == format!("Basic {secret}") => return None,
         Door::Basic(_) => r#"Basic realm="test""#.to_owned(),
-        Door::Token(_) if sent == "Bearer writer" || (!writes && sent == "Bearer reader") => return None,
-        Door::Token(_) => format!(r#"Bearer realm="http://{}/token",service="test""#, shared.address),
+        Door::Token(_) if sent == "Bearer writer" || (!writes && sent == "Bearer reader") => {
+            return None;
+        }
+        Door::Token(_) => {
+            format!(r#"Bearer realm="http://{}/token",service="test""#, shared.address)
+        }
     };
     Some(Reply::error(401, "UNAUTHORIZED").with("WWW-Authenticate", challenge))
 }
@@ -350,9 +374,11 @@ fn manifests(contents: &mut Contents, request: &Request, repository: &str, name:
     let tag = contents.tags.get(&(repository.to_owned(), name.to_owned()));
     let digest = tag.map_or(name, String::as_str).to_owned();
     match contents.manifests.get(&(repository.to_owned(), digest.clone())) {
-        Some((media_type, bytes)) => Reply { status: 200, body: Arc::clone(bytes), ..Reply::default() }
-            .with("Content-Type", media_type)
-            .with("Docker-Content-Digest", digest),
+        Some((media_type, bytes)) => {
+            Reply { status: 200, body: Arc::clone(bytes), ..Reply::default() }
+                .with("Content-Type", media_type)
+                .with("Docker-Content-Digest", digest)
+        }
         None => Reply::error(404, "MANIFEST_UNKNOWN"),
     }
 }
@@ -374,7 +400,8 @@ fn blobs(contents: &mut Contents, request: &Request, repository: &str, digest: &
     }
     let cut = contents.faults.cut_after;
     let range = request.headers.get("range").filter(|_| !contents.faults.no_ranges);
-    let start = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let start =
+        range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     match start {
         Some(start) if start < body.len() => {
             let range = format!("bytes {start}-{}/{}", body.len() - 1, body.len());
@@ -390,7 +417,8 @@ fn uploads(contents: &mut Contents, request: &Request, repository: &str, id: &st
     let place = |id: &str| format!("/v2/{repository}/blobs/uploads/{id}?state=x");
     match request.method.as_str() {
         "POST" => {
-            if let (Some(digest), Some(from)) = (request.query.get("mount"), request.query.get("from"))
+            if let (Some(digest), Some(from)) =
+                (request.query.get("mount"), request.query.get("from"))
                 && let Some(bytes) = contents.blobs.get(&(from.clone(), digest.clone())).cloned()
             {
                 contents.blobs.insert((repository.to_owned(), digest.clone()), bytes);
@@ -400,11 +428,15 @@ fn uploads(contents: &mut Contents, request: &Request, repository: &str, id: &st
             contents.uploads.insert(id.clone(), Vec::new());
             Reply::of(202).with("Location", place(&id))
         }
-        "PATCH" if contents.faults.no_streams && !request.headers.contains_key("content-length") => {
+        "PATCH"
+            if contents.faults.no_streams && !request.headers.contains_key("content-length") =>
+        {
             Reply::error(411, "LENGTH_REQUIRED")
         }
         "PATCH" | "PUT" => {
-            let Some(mut bytes) = contents.uploads.remove(id) else { return Reply::error(404, "BLOB_UPLOAD_UNKNOWN") };
+            let Some(mut bytes) = contents.uploads.remove(id) else {
+                return Reply::error(404, "BLOB_UPLOAD_UNKNOWN");
+            };
             bytes.extend(&request.body);
             if request.method == "PATCH" {
                 contents.uploads.insert(id.to_owned(), bytes);
@@ -423,15 +455,20 @@ fn uploads(contents: &mut Contents, request: &Request, repository: &str, id: &st
 
 fn tags(contents: &mut Contents, request: &Request, repository: &str, _: &str) -> Reply {
     let after = request.query.get("last").cloned().unwrap_or_default();
-    let of_repository = contents.tags.keys().filter(|(r, _)| r == repository).map(|(_, tag)| tag.clone());
-    let rest: Vec<String> = of_repository.filter(|tag| *tag > after && !tag.starts_with("sha256:")).collect();
+    let of_repository =
+        contents.tags.keys().filter(|(r, _)| r == repository).map(|(_, tag)| tag.clone());
+    let rest: Vec<String> =
+        of_repository.filter(|tag| *tag > after && !tag.starts_with("sha256:")).collect();
     // Pages are short, so that clients have to turn them.
     let page = &rest[..rest.len().min(2)];
-    let reply = Reply { status: 200, body: Arc::new(json!({"tags": page}).to_string().into_bytes()), ..Reply::default() };
+    let reply = Reply {
+        status: 200,
+        body: Arc::new(json!({"tags": page}).to_string().into_bytes()),
+        ..Reply::default()
+    };
     match page.last() {
-        Some(last) if rest.len() > page.len() => {
-            reply.with("Link", format!(r#"</v2/{repository}/tags/list?n=2&last={last}>; rel="next""#))
-        }
+        Some(last) if rest.len() > page.len() => reply
+            .with("Link", format!(r#"</v2/{repository}/tags/list?n=2&last={last}>; rel="next""#)),
         _ => reply,
     }
 }

@@ -1,14 +1,18 @@
 //! Pull and push against a registry in this process, with everything that can go wrong on the way.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::HashMap;
 use std::io::{BufRead, Cursor, Read, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use hako_image::registry::{Client, Config, Credential, Error as RegistryError, Mirror, Registry as Entry, media};
+use hako_image::registry::{
+    Client, Config, Credential, Error as RegistryError, Mirror, Registry as Entry, media,
+};
 use hako_image::transfer::{
-    BlobLedger, Compression, Error, Event, KnownBlob, LayerSink, LayerSource, NoLedger, PullOptions, Pulled, PushOptions, Pushing,
-    Silent, Status, pull, push,
+    BlobLedger, Compression, Error, Event, KnownBlob, LayerSink, LayerSource, NoLedger,
+    PullOptions, Pulled, PushOptions, Pushing, Silent, Status, pull, push,
 };
 use hako_testkit::registry::{Door, Faults, Registry};
 use hako_types::{Digest, Fault, Kind, Reference};
@@ -47,7 +51,13 @@ impl LayerSource for Memory {
     type Error = Broken;
 
     fn open(&self, diff_id: &Digest) -> Result<Box<dyn Read + Send + '_>, Broken> {
-        let bytes = self.0.lock().unwrap().get(diff_id).cloned().ok_or(Broken(std::io::ErrorKind::NotFound.into()))?;
+        let bytes = self
+            .0
+            .lock()
+            .unwrap()
+            .get(diff_id)
+            .cloned()
+            .ok_or(Broken(std::io::ErrorKind::NotFound.into()))?;
         Ok(Box::new(Cursor::new(bytes)))
     }
 }
@@ -88,14 +98,24 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn get(client: &Client, name: &Reference, platform: Option<&str>, sink: &Memory) -> Result<Pulled, Error> {
-    let options = PullOptions { platform: platform.map(|p| p.parse().unwrap()), ..PullOptions::default() };
+fn get(
+    client: &Client,
+    name: &Reference,
+    platform: Option<&str>,
+    sink: &Memory,
+) -> Result<Pulled, Error> {
+    let options =
+        PullOptions { platform: platform.map(|p| p.parse().unwrap()), ..PullOptions::default() };
     pull(client, name, &options, (sink, &NoLedger), &Silent)
 }
 
 fn one_layer(registry: &Registry, bytes: &[u8]) -> Digest {
     let diff_id = Digest::of(bytes);
-    registry.add_image(("app", "latest"), "amd64", &[(media::OCI_LAYER_GZIP, &gzip(bytes), diff_id.clone())]);
+    registry.add_image(
+        ("app", "latest"),
+        "amd64",
+        &[(media::OCI_LAYER_GZIP, &gzip(bytes), diff_id.clone())],
+    );
     diff_id
 }
 
@@ -143,8 +163,12 @@ fn an_index_leads_to_the_platform_and_layers_of_every_kind_arrive_once() {
     let arm = get(&client, &name, Some("linux/arm64"), &memory).unwrap();
     assert!(String::from_utf8_lossy(&arm.config).contains("arm64"));
     let error = get(&client, &name, Some("linux/s390x"), &memory).unwrap_err();
-    assert!(error.to_string().contains("linux/s390x; there is one for linux/arm64, linux/amd64"), "{error}");
-    let error = get(&client, &reference(&registry, "app:arm64"), Some("linux/amd64"), &memory).unwrap_err();
+    assert!(
+        error.to_string().contains("linux/s390x; there is one for linux/arm64, linux/amd64"),
+        "{error}"
+    );
+    let error =
+        get(&client, &reference(&registry, "app:arm64"), Some("linux/amd64"), &memory).unwrap_err();
     assert!(matches!(error, Error::Platform { .. }), "{error}");
 }
 
@@ -174,9 +198,16 @@ fn wrong_content_is_refused_by_both_digests_and_leaves_nothing() {
     registry.set_faults(Faults::default());
     let other = Digest::of(b"other");
     for packed in [gzip(&bytes), gzip(b"small"), bytes.clone()] {
-        registry.add_image(("app", "liar"), "amd64", &[(media::OCI_LAYER_GZIP, &packed, other.clone())]);
+        registry.add_image(
+            ("app", "liar"),
+            "amd64",
+            &[(media::OCI_LAYER_GZIP, &packed, other.clone())],
+        );
         let error = get(&client(), &reference(&registry, "app:liar"), None, &memory).unwrap_err();
-        assert!(matches!(&error, Error::Corrupt { source, .. } if source.wanted == other), "{error:?}");
+        assert!(
+            matches!(&error, Error::Corrupt { source, .. } if source.wanted == other),
+            "{error:?}"
+        );
     }
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     registry.add_image(("app", "foreign"), "amd64", &[(foreign, b"x", other.clone())]);
@@ -187,7 +218,8 @@ fn wrong_content_is_refused_by_both_digests_and_leaves_nothing() {
 
 #[test]
 fn passwords_and_tokens_open_doors() {
-    let good = Credential { username: "joe".into(), password: "pa:ss".into(), ..Credential::default() };
+    let good =
+        Credential { username: "joe".into(), password: "pa:ss".into(), ..Credential::default() };
     let bad = Credential { password: "wrong".into(), ..good.clone() };
     for door in [Door::Basic("am9lOnBhOnNz".into()), Door::Token("am9lOnBhOnNz".into())] {
         let is_token = matches!(door, Door::Token(_));
@@ -202,13 +234,24 @@ fn passwords_and_tokens_open_doors() {
         let client = client();
         client.login(&registry.host(), &good).unwrap();
         get(&client, &name, None, &memory).unwrap();
-        let config = registry.manifest("app", "latest").unwrap()["config"]["digest"].as_str().unwrap().to_owned();
+        let config = registry.manifest("app", "latest").unwrap()["config"]["digest"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let config = registry.blob("app", &config).unwrap();
         let image = Pushing { config: &config, manifest: None };
         let other = reference(&registry, "other:1");
-        let pushed = push(&client, &other, (image, &PushOptions::default()), (&memory, &NoLedger), &Silent).unwrap();
+        let pushed =
+            push(&client, &other, (image, &PushOptions::default()), (&memory, &NoLedger), &Silent)
+                .unwrap();
         assert_eq!(pushed.layers[0].0, diff_id);
-        let refused = push(&self::client(), &other, (image, &PushOptions::default()), (&memory, &NoLedger), &Silent);
+        let refused = push(
+            &self::client(),
+            &other,
+            (image, &PushOptions::default()),
+            (&memory, &NoLedger),
+            &Silent,
+        );
         assert_eq!(refused.unwrap_err().kind(), Kind::Denied);
     }
 }
@@ -220,9 +263,13 @@ fn a_redirect_to_another_host_takes_no_authorization_along() {
     for registry in [&registry, &store] {
         one_layer(registry, &content(7, 200_000));
     }
-    registry.set_faults(Faults { redirect: Some(format!("http://{}", store.host())), ..Faults::default() });
+    registry.set_faults(Faults {
+        redirect: Some(format!("http://{}", store.host())),
+        ..Faults::default()
+    });
     let client = client();
-    let joe = Credential { username: "joe".into(), password: "pa:ss".into(), ..Credential::default() };
+    let joe =
+        Credential { username: "joe".into(), password: "pa:ss".into(), ..Credential::default() };
     client.login(&registry.host(), &joe).unwrap();
     get(&client, &reference(&registry, "app"), None, &Memory::default()).unwrap();
     assert!(registry.log().iter().any(|line| line.contains("/blobs/") && line.ends_with("+auth")));
@@ -244,22 +291,37 @@ fn a_push_sends_only_what_is_not_there() {
     let client = client();
     let send = |name: &str, manifest: Option<&[u8]>, options: &PushOptions| {
         let image = Pushing { config: config.as_bytes(), manifest };
-        push(&client, &reference(&registry, name), (image, options), (&memory, &memory), &Silent).unwrap()
+        push(&client, &reference(&registry, name), (image, options), (&memory, &memory), &Silent)
+            .unwrap()
     };
-    let uploads = || registry.log().iter().filter(|line| line.starts_with("PUT") && line.contains("/uploads/")).count();
+    let uploads = || {
+        registry
+            .log()
+            .iter()
+            .filter(|line| line.starts_with("PUT") && line.contains("/uploads/"))
+            .count()
+    };
     let first = send("one:1", None, &PushOptions::default());
     assert_eq!(uploads(), 3);
     assert_eq!(first.manifest.descriptor.media_type, media::DOCKER_MANIFEST);
     let again = send("one:2", None, &PushOptions::default());
     assert_eq!((uploads(), &again.manifest), (3, &first.manifest));
     send("two:1", None, &PushOptions::default());
-    assert_eq!(uploads(), 4, "layers are mounted from the other repository, only the configuration is sent");
+    assert_eq!(
+        uploads(),
+        4,
+        "layers are mounted from the other repository, only the configuration is sent"
+    );
     let back = Memory::default();
     let pulled = get(&client, &reference(&registry, "two:1"), None, &back).unwrap();
     assert_eq!(pulled.config, config.as_bytes());
     assert_eq!(*back.0.lock().unwrap(), *memory.0.lock().unwrap());
     memory.1.lock().unwrap().clear();
-    let zstd = send("three:1", None, &PushOptions { compression: Compression::Zstd, ..PushOptions::default() });
+    let zstd = send(
+        "three:1",
+        None,
+        &PushOptions { compression: Compression::Zstd, ..PushOptions::default() },
+    );
     assert_eq!(zstd.manifest.descriptor.media_type, media::OCI_MANIFEST);
     let kept = send("three:2", Some(&zstd.manifest.bytes), &PushOptions::default());
     assert_eq!(kept.manifest, zstd.manifest, "an image's own manifest is used again");
@@ -279,8 +341,11 @@ fn tags_come_in_pages_and_a_registry_that_is_busy_is_asked_again() {
     let client = client();
     let repository = client.repository(&reference(&registry, "app")).unwrap();
     assert_eq!(repository.tags().unwrap(), ["a", "b", "c", "d", "e"]);
-    assert!(repository.resolve("c").unwrap().is_some() && repository.resolve("x").unwrap().is_none());
-    let missing = get(&client, &reference(&registry, "app:x"), None, &Memory::default()).unwrap_err();
+    assert!(
+        repository.resolve("c").unwrap().is_some() && repository.resolve("x").unwrap().is_none()
+    );
+    let missing =
+        get(&client, &reference(&registry, "app:x"), None, &Memory::default()).unwrap_err();
     assert_eq!(missing.kind(), Kind::NotFound);
     assert!(missing.to_string().contains("app:x"), "{missing}");
 }
@@ -299,7 +364,8 @@ fn a_dead_registry_is_named_soon_and_a_dead_mirror_is_passed_over() {
     let registry = Registry::start(Door::Open).unwrap();
     let bytes = content(10, 100);
     let diff_id = one_layer(&registry, &bytes);
-    let mirrors = [gone, registry.host()].map(|location| Mirror { location, ..Mirror::default() }).to_vec();
+    let mirrors =
+        [gone, registry.host()].map(|location| Mirror { location, ..Mirror::default() }).to_vec();
     let entry = Entry { prefix: "registry.invalid".into(), mirrors, ..Entry::default() };
     let client = Client::new(Config { registries: vec![entry], retries: 0, ..Config::default() });
     let memory = Memory::default();

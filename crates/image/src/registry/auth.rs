@@ -83,7 +83,12 @@ impl Authority {
     }
 
     /// Returns the `Authorization` for a request, if the host is known to want one and it can be had.
-    pub(super) fn known(&self, means: Means<'_>, endpoint: &Endpoint, scope: &Scope) -> Result<Option<String>, Error> {
+    pub(super) fn known(
+        &self,
+        means: Means<'_>,
+        endpoint: &Endpoint,
+        scope: &Scope,
+    ) -> Result<Option<String>, Error> {
         let challenges = lock(&self.challenges).get(&endpoint.host).cloned();
         match challenges {
             Some(challenges) => self.answer(means, endpoint, scope, &challenges),
@@ -120,7 +125,9 @@ impl Authority {
         }
         for challenge in challenges {
             match (challenge, &credential) {
-                (Challenge::Bearer { .. }, _) => return self.token(means, endpoint, scope, challenge).map(Some),
+                (Challenge::Bearer { .. }, _) => {
+                    return self.token(means, endpoint, scope, challenge).map(Some);
+                }
                 (Challenge::Basic, Some(credential)) => return Ok(Some(basic(credential))),
                 (Challenge::Basic, None) => {}
             }
@@ -135,16 +142,28 @@ impl Authority {
             return credential.clone();
         }
         let stored = config.docker_config.as_ref().and_then(|directory| {
-            Credentials::new(directory, config.helper_path.clone()).get(&endpoint.domain).unwrap_or_default()
+            Credentials::new(directory, config.helper_path.clone())
+                .get(&endpoint.domain)
+                .unwrap_or_default()
         });
         known.insert(endpoint.domain.clone(), stored.clone());
         stored
     }
 
-    fn token(&self, means: Means<'_>, endpoint: &Endpoint, scope: &Scope, challenge: &Challenge) -> Result<String, Error> {
-        let Challenge::Bearer { realm, service, scope: demanded } = challenge else { return Ok(String::new()) };
+    fn token(
+        &self,
+        means: Means<'_>,
+        endpoint: &Endpoint,
+        scope: &Scope,
+        challenge: &Challenge,
+    ) -> Result<String, Error> {
+        let Challenge::Bearer { realm, service, scope: demanded } = challenge else {
+            return Ok(String::new());
+        };
         let key = (endpoint.host.clone(), scope.clone());
-        if let Some(token) = lock(&self.tokens).get(&key).filter(|token| token.until > Instant::now()) {
+        if let Some(token) =
+            lock(&self.tokens).get(&key).filter(|token| token.until > Instant::now())
+        {
             return Ok(token.header.clone());
         }
         if endpoint.security == Security::Verified && !realm.starts_with("https://") {
@@ -153,13 +172,25 @@ impl Authority {
         }
         let mut scopes = scope.0.clone();
         // A registry may want more than the protocol says, but not more of what we know better.
-        scopes.extend(demanded.iter().flat_map(|d| d.split(' ')).filter(|d| !d.starts_with("repository:")).map(str::to_owned));
+        scopes.extend(
+            demanded
+                .iter()
+                .flat_map(|d| d.split(' '))
+                .filter(|d| !d.starts_with("repository:"))
+                .map(str::to_owned),
+        );
         let credential = self.credential(means.config, endpoint);
         let request = TokenRequest { realm, service: service.as_deref(), scopes: &scopes };
         let answer = request.send(means, endpoint, credential.as_ref())?;
         let life = answer.expires_in.unwrap_or(SHORTEST_LIFE).clamp(SHORTEST_LIFE, 3600);
-        let no_token = || Error::Protocol { address: endpoint.host.clone(), problem: format!("got no token from `{realm}`") };
-        let header = format!("Bearer {}", answer.token.or(answer.access_token).filter(|t| !t.is_empty()).ok_or_else(no_token)?);
+        let no_token = || Error::Protocol {
+            address: endpoint.host.clone(),
+            problem: format!("got no token from `{realm}`"),
+        };
+        let header = format!(
+            "Bearer {}",
+            answer.token.or(answer.access_token).filter(|t| !t.is_empty()).ok_or_else(no_token)?
+        );
         let until = Instant::now() + Duration::from_secs(life - 10);
         lock(&self.tokens).insert(key, Token { header: header.clone(), until });
         Ok(header)
@@ -173,7 +204,12 @@ struct TokenRequest<'t> {
 }
 
 impl TokenRequest<'_> {
-    fn send(&self, means: Means<'_>, endpoint: &Endpoint, credential: Option<&Credential>) -> Result<Answer, Error> {
+    fn send(
+        &self,
+        means: Means<'_>,
+        endpoint: &Endpoint,
+        credential: Option<&Credential>,
+    ) -> Result<Answer, Error> {
         let body;
         let mut request: Request<'_> = match credential {
             Some(Credential { identity_token: Some(token), .. }) => {
@@ -183,7 +219,9 @@ impl TokenRequest<'_> {
                 request.payload = Payload::Bytes(body.as_bytes());
                 request
             }
-            Some(credential) => self.query(Some(&credential.username)).with(AUTHORIZATION.as_str(), basic(credential)),
+            Some(credential) => self
+                .query(Some(&credential.username))
+                .with(AUTHORIZATION.as_str(), basic(credential)),
             None => self.query(None),
         };
         let response = means.http.send(means.config, endpoint.security, &mut request)?;
@@ -191,13 +229,19 @@ impl TokenRequest<'_> {
         let mut text = Vec::new();
         let mut reader = response.into_body().into_reader().take(LONGEST_TOKEN);
         let subject = || super::http::address(self.realm);
-        reader.read_to_end(&mut text).map_err(|source| Error::Broken { subject: subject(), source })?;
+        reader
+            .read_to_end(&mut text)
+            .map_err(|source| Error::Broken { subject: subject(), source })?;
         match status {
-            200..=299 => serde_json::from_slice(&text)
-                .map_err(|source| Error::Malformed { what: "the token", subject: subject(), source }),
-            400..=403 => {
-                Err(Error::Denied { subject: subject_of(endpoint), reason: super::client::reason(status, &text) })
-            }
+            200..=299 => serde_json::from_slice(&text).map_err(|source| Error::Malformed {
+                what: "the token",
+                subject: subject(),
+                source,
+            }),
+            400..=403 => Err(Error::Denied {
+                subject: subject_of(endpoint),
+                reason: super::client::reason(status, &text),
+            }),
             _ => Err(Error::Status {
                 address: subject(),
                 status,
@@ -226,7 +270,10 @@ impl TokenRequest<'_> {
     }
 
     fn refresh_form(&self, token: &str) -> String {
-        let mut form = format!("grant_type=refresh_token&client_id={CLIENT_ID}&refresh_token={}", escaped(token));
+        let mut form = format!(
+            "grant_type=refresh_token&client_id={CLIENT_ID}&refresh_token={}",
+            escaped(token)
+        );
         if let Some(service) = self.service {
             form.push_str("&service=");
             form.push_str(&escaped(service));
@@ -256,7 +303,9 @@ pub(super) fn subject_of(endpoint: &Endpoint) -> String {
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',') {
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',')
+        {
             out.push(char::from(byte));
         } else {
             let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
@@ -273,7 +322,11 @@ mod tests {
     #[test]
     fn a_token_is_asked_for_by_service_and_all_scopes() {
         let scope = Scope::push("a/b").and_pull("c");
-        let request = TokenRequest { realm: "https://auth.io/token?x=1", service: Some("the registry"), scopes: &scope.0 };
+        let request = TokenRequest {
+            realm: "https://auth.io/token?x=1",
+            service: Some("the registry"),
+            scopes: &scope.0,
+        };
         assert_eq!(
             request.query(Some("joe")).url,
             "https://auth.io/token?x=1&account=joe&service=the%20registry&scope=repository:a/b:pull,push&scope=repository:c:pull"

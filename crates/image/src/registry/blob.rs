@@ -32,7 +32,10 @@ pub struct Blob<'r> {
 
 impl std::fmt::Debug for Blob<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Blob").field("wanted", &self.wanted).field("received", &self.received).finish_non_exhaustive()
+        f.debug_struct("Blob")
+            .field("wanted", &self.wanted)
+            .field("received", &self.received)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +68,9 @@ impl Repository<'_> {
             return Err(Error::Size { subject, wanted: LONGEST_DOCUMENT, got: wanted.size });
         }
         let mut bytes = Vec::new();
-        self.blob(wanted)?.read_to_end(&mut bytes).map_err(|error| Error::from_io(error, &subject))?;
+        self.blob(wanted)?
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::from_io(error, &subject))?;
         Ok(bytes)
     }
 
@@ -76,7 +81,8 @@ impl Repository<'_> {
     pub fn has_blob(&self, digest: &Digest) -> Result<bool, Error> {
         let path = blob_path(&self.endpoint.repository, digest);
         let request = Request::new(Method::HEAD, self.client.url(&self.endpoint, &path)?);
-        let response = self.client.call(&self.endpoint, &Scope::push(&self.endpoint.repository), request)?;
+        let response =
+            self.client.call(&self.endpoint, &Scope::push(&self.endpoint.repository), request)?;
         match response.status().as_u16() {
             200..=299 => Ok(true),
             404 => Ok(false),
@@ -90,30 +96,41 @@ impl Blob<'_> {
     fn open(&mut self) -> Result<(), Error> {
         let repository = self.repository;
         let path = blob_path(&repository.endpoint.repository, &self.wanted.digest);
-        let mut request = Request::new(Method::GET, repository.client.url(&repository.endpoint, &path)?);
+        let mut request =
+            Request::new(Method::GET, repository.client.url(&repository.endpoint, &path)?);
         if self.received > 0 {
             request = request.with(RANGE.as_str(), format!("bytes={}-", self.received));
         }
-        let response =
-            repository.client.call(&repository.endpoint, &Scope::pull(&repository.endpoint.repository), request)?;
+        let response = repository.client.call(
+            &repository.endpoint,
+            &Scope::pull(&repository.endpoint.repository),
+            request,
+        )?;
         let skip = match response.status().as_u16() {
             206 if starts_at(&response) == Some(self.received) => 0,
             200 => self.received,
             206 => {
-                let problem = format!("sent another range of blob `{}` than it was asked for", self.wanted.digest);
+                let problem = format!(
+                    "sent another range of blob `{}` than it was asked for",
+                    self.wanted.digest
+                );
                 return Err(Error::Protocol { address: repository.endpoint.host.clone(), problem });
             }
             404 => {
                 drain(response);
                 let subject = repository.subject(self.wanted.digest.as_str());
-                return Err(Error::NotFound { subject, reason: "the registry does not have this blob".into() });
+                return Err(Error::NotFound {
+                    subject,
+                    reason: "the registry does not have this blob".into(),
+                });
             }
             _ => return Err(failure(&repository.endpoint, (&Method::GET, &path), response)),
         };
         let mut body = response.into_body().into_reader();
         if skip > 0 {
             let subject = repository.subject(self.wanted.digest.as_str());
-            io::copy(&mut body.by_ref().take(skip), &mut io::sink()).map_err(|source| Error::Broken { subject, source })?;
+            io::copy(&mut body.by_ref().take(skip), &mut io::sink())
+                .map_err(|source| Error::Broken { subject, source })?;
         }
         self.body = Some(body);
         Ok(())
@@ -144,7 +161,9 @@ impl Blob<'_> {
             let got = hasher.finish();
             if got != self.wanted.digest {
                 let subject = self.repository.subject(self.wanted.digest.as_str());
-                return Err(Error::Mismatch { subject, wanted: self.wanted.digest.clone(), got }.into_io());
+                return Err(
+                    Error::Mismatch { subject, wanted: self.wanted.digest.clone(), got }.into_io()
+                );
             }
         }
         Ok(0)
@@ -155,7 +174,9 @@ impl Blob<'_> {
         self.since_failure += bytes.len() as u64;
         if self.received > self.wanted.size {
             let subject = self.repository.subject(self.wanted.digest.as_str());
-            return Err(Error::Size { subject, wanted: self.wanted.size, got: self.received }.into_io());
+            return Err(
+                Error::Size { subject, wanted: self.wanted.size, got: self.received }.into_io()
+            );
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);

@@ -45,10 +45,15 @@ pub(super) fn parse(header: &str) -> Vec<Challenge> {
 }
 
 fn challenge(scheme: &str, parameters: &[(String, String)]) -> Option<Challenge> {
-    let get = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let get =
+        |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     match scheme {
         "basic" => Some(Challenge::Basic),
-        "bearer" => Some(Challenge::Bearer { realm: get("realm")?, service: get("service"), scope: get("scope") }),
+        "bearer" => Some(Challenge::Bearer {
+            realm: get("realm")?,
+            service: get("service"),
+            scope: get("scope"),
+        }),
         _ => None,
     }
 }
@@ -87,7 +92,10 @@ mod tests {
                 r#"Bearer realm="https://a/token",service="s",scope="repository:x:pull,push""#,
                 vec![bearer("https://a/token", Some("s"), Some("repository:x:pull,push"))],
             ),
-            (r#"Basic realm="r, \"x\"", bearer realm=https://b"#, vec![Challenge::Basic, bearer("https://b", None, None)]),
+            (
+                r#"Basic realm="r, \"x\"", bearer realm=https://b"#,
+                vec![Challenge::Basic, bearer("https://b", None, None)],
+            ),
             ("Negotiate, Basic", vec![Challenge::Basic]),
             ("Bearer service=x", vec![]),
             (r#"Bearer realm="unclosed"#, vec![bearer("unclosed", None, None)]),

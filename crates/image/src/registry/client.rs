@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use hako_types::Reference;
 use serde::Deserialize;
+use ureq::Body;
 use ureq::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use ureq::http::{Method, Response};
-use ureq::Body;
 
 use super::auth::{Authority, Means, Scope, subject_of};
 use super::http::{Http, Payload, Request, address};
@@ -57,7 +57,12 @@ impl Client {
     /// # Errors
     /// When the configuration blocks it.
     pub fn sources(&self, reference: &Reference) -> Result<Vec<Repository<'_>>, Error> {
-        Ok(self.config.sources(reference)?.into_iter().map(|endpoint| Repository::new(self, endpoint)).collect())
+        Ok(self
+            .config
+            .sources(reference)?
+            .into_iter()
+            .map(|endpoint| Repository::new(self, endpoint))
+            .collect())
     }
 
     /// Checks that registry `domain` accepts `credential`, which is then used by this client; storing it is up to the caller.
@@ -65,7 +70,8 @@ impl Client {
     /// # Errors
     /// When the registry refuses it or cannot be asked.
     pub fn login(&self, domain: &str, credential: &Credential) -> Result<(), Error> {
-        let reference = Reference { domain: domain.to_owned(), path: String::new(), tag: None, digest: None };
+        let reference =
+            Reference { domain: domain.to_owned(), path: String::new(), tag: None, digest: None };
         let mut endpoint = self.config.own(&reference)?;
         endpoint.repository = String::new();
         self.authority.present(&endpoint.domain, credential.clone());
@@ -84,7 +90,12 @@ impl Client {
     }
 
     /// Sends `request` with whatever authorization `scope` takes; returns the answer whatever its status, but 401.
-    pub(super) fn call(&self, endpoint: &Endpoint, scope: &Scope, mut request: Request<'_>) -> Result<Response<Body>, Error> {
+    pub(super) fn call(
+        &self,
+        endpoint: &Endpoint,
+        scope: &Scope,
+        mut request: Request<'_>,
+    ) -> Result<Response<Body>, Error> {
         let means = Means { config: &self.config, http: &self.http };
         let url = request.url.clone();
         // Uploads may continue at another host, which has no business with our rights here.
@@ -100,7 +111,11 @@ impl Client {
             if response.status() != 401 {
                 return Ok(response);
             }
-            let values = response.headers().get_all(WWW_AUTHENTICATE).into_iter().filter_map(|v| v.to_str().ok());
+            let values = response
+                .headers()
+                .get_all(WWW_AUTHENTICATE)
+                .into_iter()
+                .filter_map(|v| v.to_str().ok());
             let challenges: Vec<_> = values.flat_map(challenge::parse).collect();
             let next = if is_home && !matches!(request.payload, Payload::Stream(_)) {
                 self.authority.demanded(means, endpoint, (scope, sent.as_deref()), challenges)?
@@ -113,7 +128,10 @@ impl Client {
             drain(response);
             sent = next;
         }
-        Err(Error::Denied { subject: subject_of(endpoint), reason: "the registry refuses the tokens it sends for".into() })
+        Err(Error::Denied {
+            subject: subject_of(endpoint),
+            reason: "the registry refuses the tokens it sends for".into(),
+        })
     }
 
     /// Tells whether `endpoint` speaks plain HTTP. Where both are allowed, TLS is tried first, once.
@@ -127,7 +145,8 @@ impl Client {
         if let Some(plain) = known.get(&endpoint.host) {
             return Ok(*plain);
         }
-        let mut request = Request::new(Method::GET, format!("https://{}{}/v2/", endpoint.host, endpoint.base));
+        let mut request =
+            Request::new(Method::GET, format!("https://{}{}/v2/", endpoint.host, endpoint.base));
         let plain = match self.http.once(&self.config, Security::Lax, &mut request, GREETING) {
             Ok(response) => {
                 drain(response);
@@ -148,8 +167,12 @@ fn is_dead(error: &ureq::Error) -> bool {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
-        ureq::Error::Timeout(which) => matches!(which, ureq::Timeout::Connect | ureq::Timeout::Resolve),
-        ureq::Error::Io(error) => matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable),
+        ureq::Error::Timeout(which) => {
+            matches!(which, ureq::Timeout::Connect | ureq::Timeout::Resolve)
+        }
+        ureq::Error::Io(error) => {
+            matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+        }
         _ => false,
     }
 }
@@ -162,19 +185,32 @@ pub(super) fn drain(response: Response<Body>) {
 }
 
 /// Returns the error that an unexpected answer means.
-pub(super) fn failure(endpoint: &Endpoint, (method, path): (&Method, &str), response: Response<Body>) -> Error {
+pub(super) fn failure(
+    endpoint: &Endpoint,
+    (method, path): (&Method, &str),
+    response: Response<Body>,
+) -> Error {
     let status = response.status().as_u16();
     let reason = reason(status, &explanation(response));
     match status {
         401 | 403 => Error::Denied { subject: subject_of(endpoint), reason },
         404 => Error::NotFound { subject: path.to_owned(), reason },
-        _ => Error::Status { address: endpoint.host.clone(), status, request: format!("{method} `{path}`"), reason },
+        _ => Error::Status {
+            address: endpoint.host.clone(),
+            status,
+            request: format!("{method} `{path}`"),
+            reason,
+        },
     }
 }
 
 fn denied(endpoint: &Endpoint, had_credentials: bool, response: Response<Body>) -> Error {
     let said = explanation(response);
-    let reason = if had_credentials { reason(401, &said) } else { format!("{} (no credentials)", reason(401, &said)) };
+    let reason = if had_credentials {
+        reason(401, &said)
+    } else {
+        format!("{} (no credentials)", reason(401, &said))
+    };
     Error::Denied { subject: subject_of(endpoint), reason }
 }
 
@@ -206,7 +242,10 @@ pub(super) fn reason(status: u16, body: &[u8]) -> String {
     let said = match serde_json::from_slice::<Explanation>(body) {
         Ok(Explanation { errors, message }) if errors.is_empty() => message.unwrap_or_default(),
         Ok(Explanation { errors, .. }) => {
-            let one = |entry: &Entry| match (entry.code.to_ascii_lowercase().replace('_', " "), entry.message.as_str()) {
+            let one = |entry: &Entry| match (
+                entry.code.to_ascii_lowercase().replace('_', " "),
+                entry.message.as_str(),
+            ) {
                 (code, "") => code,
                 (code, message) if code.is_empty() || code == message => message.to_owned(),
                 (code, message) => format!("{code}: {message}"),
@@ -230,9 +269,17 @@ mod tests {
     #[test]
     fn what_a_registry_says_is_put_on_one_line() {
         for (status, body, want) in [
-            (404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{}}]}"#, "manifest unknown"),
+            (
+                404,
+                r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{}}]}"#,
+                "manifest unknown",
+            ),
             (403, r#"{"errors":[{"code":"DENIED","message":"no\nway"}]}"#, "denied: noway"),
-            (401, r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
+            (
+                401,
+                r#"{"details":"incorrect username or password"}"#,
+                "incorrect username or password",
+            ),
             (502, "<html>", "bad gateway"),
             (599, "", "status 599"),
         ] {

@@ -45,7 +45,11 @@ impl Default for Config {
             registries: Vec::new(),
             docker_mirrors: Vec::new(),
             insecure: Vec::new(),
-            certificates: vec![path("/etc/hako/certs.d"), path("/etc/docker/certs.d"), path("/etc/containers/certs.d")],
+            certificates: vec![
+                path("/etc/hako/certs.d"),
+                path("/etc/docker/certs.d"),
+                path("/etc/containers/certs.d"),
+            ],
             roots: vec![
                 path("/etc/ssl/certs/ca-certificates.crt"),
                 path("/etc/pki/tls/certs/ca-bundle.crt"),
@@ -149,13 +153,23 @@ impl Config {
         if let Some(entry) = entry {
             let by_digest = reference.digest.is_some();
             for mirror in &entry.mirrors {
-                if matches!((mirror.serves, by_digest), (Serves::All, _) | (Serves::Digests, true) | (Serves::Tags, false)) {
-                    sources.push(self.endpoint(&rewritten(&name, &entry.prefix, &mirror.location), mirror.insecure));
+                if matches!(
+                    (mirror.serves, by_digest),
+                    (Serves::All, _) | (Serves::Digests, true) | (Serves::Tags, false)
+                ) {
+                    sources.push(self.endpoint(
+                        &rewritten(&name, &entry.prefix, &mirror.location),
+                        mirror.insecure,
+                    ));
                 }
             }
         }
         if reference.domain == DEFAULT_DOMAIN {
-            sources.extend(self.docker_mirrors.iter().filter_map(|url| self.docker_mirror(url, &reference.path)));
+            sources.extend(
+                self.docker_mirrors
+                    .iter()
+                    .filter_map(|url| self.docker_mirror(url, &reference.path)),
+            );
         }
         sources.push(self.own(reference)?);
         Ok(sources)
@@ -184,9 +198,19 @@ impl Config {
     /// Returns the endpoint of `name`, a host and a path.
     fn endpoint(&self, name: &str, insecure: bool) -> Endpoint {
         let (domain, repository) = name.split_once('/').unwrap_or((name, ""));
-        let security = if insecure || is_loopback(domain) || self.is_insecure(domain) { Security::Lax } else { Security::Verified };
+        let security = if insecure || is_loopback(domain) || self.is_insecure(domain) {
+            Security::Lax
+        } else {
+            Security::Verified
+        };
         let host = if domain == DEFAULT_DOMAIN { "registry-1.docker.io" } else { domain };
-        Endpoint { domain: domain.into(), host: host.into(), base: String::new(), repository: repository.into(), security }
+        Endpoint {
+            domain: domain.into(),
+            host: host.into(),
+            base: String::new(),
+            repository: repository.into(),
+            security,
+        }
     }
 
     /// Returns the endpoint of the repository `path` at the mirror `url`.
@@ -196,7 +220,8 @@ impl Config {
             (_, Some(rest)) => (true, rest),
             _ => (false, url),
         };
-        let (host, base) = rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
+        let (host, base) =
+            rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
         if host.is_empty() {
             return None;
         }
@@ -216,7 +241,9 @@ impl Config {
         self.insecure.iter().any(|entry| {
             entry == domain
                 || entry == host
-                || address.is_some_and(|address| entry.split_once('/').is_some_and(|network| within(address, network)))
+                || address.is_some_and(|address| {
+                    entry.split_once('/').is_some_and(|network| within(address, network))
+                })
         })
     }
 }
@@ -224,8 +251,12 @@ impl Config {
 /// Tells whether `address` lies in the network `(address, prefix length)`.
 fn within(address: std::net::IpAddr, network: (&str, &str)) -> bool {
     use std::net::IpAddr;
-    let (Ok(base), Ok(bits)) = (network.0.parse::<IpAddr>(), network.1.parse::<u32>()) else { return false };
-    let same = |a: u128, b: u128, width: u32| bits <= width && (bits == 0 || (a ^ b) >> (width - bits) == 0);
+    let (Ok(base), Ok(bits)) = (network.0.parse::<IpAddr>(), network.1.parse::<u32>()) else {
+        return false;
+    };
+    let same = |a: u128, b: u128, width: u32| {
+        bits <= width && (bits == 0 || (a ^ b) >> (width - bits) == 0)
+    };
     match (address, base) {
         (IpAddr::V4(a), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
         (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
@@ -244,7 +275,8 @@ pub(super) fn bare_host(domain: &str) -> &str {
 /// Tells whether `domain` is this machine, where plain HTTP is as good as any.
 fn is_loopback(domain: &str) -> bool {
     let host = bare_host(domain);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Tells whether `name` begins with `prefix` at a boundary between host, parts of the path, tag and digest.
@@ -253,7 +285,8 @@ fn begins(name: &str, prefix: &str) -> bool {
         let host = bare_host(name.split('/').next().unwrap_or(name));
         return host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
     }
-    !prefix.is_empty() && name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    !prefix.is_empty()
+        && name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns `name` with `location` in place of `prefix`.
@@ -271,13 +304,15 @@ mod tests {
     use super::*;
 
     fn hosts(config: &Config, name: &str) -> Vec<String> {
-        let show = |e: &Endpoint| format!("{:?} {}{}/v2/{}", e.security, e.host, e.base, e.repository);
+        let show =
+            |e: &Endpoint| format!("{:?} {}{}/v2/{}", e.security, e.host, e.base, e.repository);
         config.sources(&name.parse().unwrap()).unwrap().iter().map(show).collect()
     }
 
     #[test]
     fn a_name_leads_to_its_registry_and_only_loopback_may_be_plain() {
-        let config = Config { insecure: vec!["10.0.0.0/8".into(), "old.lan".into()], ..Config::default() };
+        let config =
+            Config { insecure: vec!["10.0.0.0/8".into(), "old.lan".into()], ..Config::default() };
         assert_eq!(hosts(&config, "alpine"), ["Verified registry-1.docker.io/v2/library/alpine"]);
         for (name, security) in [
             ("127.1.2.3:5000/x", "Lax"),
@@ -294,7 +329,8 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_decides_and_mirrors_come_first() {
-        let mirror = |location: &str, serves| Mirror { location: location.into(), insecure: false, serves };
+        let mirror =
+            |location: &str, serves| Mirror { location: location.into(), insecure: false, serves };
         let registry = |prefix: &str, location: &str, mirrors| Registry {
             prefix: prefix.into(),
             location: location.into(),
@@ -303,7 +339,11 @@ mod tests {
         };
         let config = Config {
             registries: vec![
-                registry("a.io", "b.io/cache", vec![mirror("m.io/a", Serves::All), mirror("d.io", Serves::Digests)]),
+                registry(
+                    "a.io",
+                    "b.io/cache",
+                    vec![mirror("m.io/a", Serves::All), mirror("d.io", Serves::Digests)],
+                ),
                 registry("a.io/special", "", vec![]),
                 registry("*.c.io", "c.local/all", vec![]),
                 Registry { prefix: "bad.io".into(), blocked: true, ..Registry::default() },
@@ -311,9 +351,15 @@ mod tests {
             docker_mirrors: vec!["http://mirror:5000/hub/".into()],
             ..Config::default()
         };
-        assert_eq!(hosts(&config, "a.io/x/y:1"), ["Verified m.io/v2/a/x/y", "Verified b.io/v2/cache/x/y"]);
+        assert_eq!(
+            hosts(&config, "a.io/x/y:1"),
+            ["Verified m.io/v2/a/x/y", "Verified b.io/v2/cache/x/y"]
+        );
         assert_eq!(hosts(&config, "a.io/special/y"), ["Verified a.io/v2/special/y"]);
-        assert_eq!(hosts(&config, "a.io/specialist"), ["Verified m.io/v2/a/specialist", "Verified b.io/v2/cache/specialist"]);
+        assert_eq!(
+            hosts(&config, "a.io/specialist"),
+            ["Verified m.io/v2/a/specialist", "Verified b.io/v2/cache/specialist"]
+        );
         assert_eq!(hosts(&config, "q.c.io/z"), ["Verified c.local/v2/all/z"]);
         assert_eq!(hosts(&config, "alpine")[0], "Plain mirror:5000/hub/v2/library/alpine");
         assert!(config.sources(&"bad.io/x".parse().unwrap()).is_err());

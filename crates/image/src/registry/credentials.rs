@@ -111,8 +111,11 @@ impl Credentials {
         if let Some(helper) = self.helper(&config, key) {
             helper.erase(key)?;
         }
-        let Some(auths) = config.get_mut("auths").and_then(Value::as_object_mut) else { return Ok(false) };
-        let names: Vec<String> = auths.keys().filter(|name| hostname(name) == hostname(key)).cloned().collect();
+        let Some(auths) = config.get_mut("auths").and_then(Value::as_object_mut) else {
+            return Ok(false);
+        };
+        let names: Vec<String> =
+            auths.keys().filter(|name| hostname(name) == hostname(key)).cloned().collect();
         for name in &names {
             auths.shift_remove(name);
         }
@@ -123,7 +126,9 @@ impl Credentials {
     }
 
     fn helper(&self, config: &Map<String, Value>, key: &str) -> Option<Helper<'_>> {
-        let by_host = config.get("credHelpers").and_then(|helpers| helpers.get(key).or_else(|| helpers.get(hostname(key))));
+        let by_host = config
+            .get("credHelpers")
+            .and_then(|helpers| helpers.get(key).or_else(|| helpers.get(hostname(key))));
         let name = by_host.or_else(|| config.get("credsStore")).and_then(Value::as_str)?;
         helper::is_name(name).then(|| Helper::new(name, &self.helper_path))
     }
@@ -144,11 +149,15 @@ impl Credentials {
             let target = fs::canonicalize(&self.file).unwrap_or_else(|_| self.file.clone());
             let directory = target.parent().unwrap_or(Path::new("/"));
             fs::create_dir_all(directory)?;
-            let mut file = tempfile::Builder::new().prefix(".config.json").tempfile_in(directory)?;
+            let mut file =
+                tempfile::Builder::new().prefix(".config.json").tempfile_in(directory)?;
             file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
             let mut text = Vec::new();
             let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-            serde::Serialize::serialize(config, &mut serde_json::Serializer::with_formatter(&mut text, formatter))?;
+            serde::Serialize::serialize(
+                config,
+                &mut serde_json::Serializer::with_formatter(&mut text, formatter),
+            )?;
             file.write_all(&text)?;
             file.as_file().sync_all()?;
             file.persist(&target)?;
@@ -160,12 +169,15 @@ impl Credentials {
 
 /// Returns the host in a name that credentials are kept under, which may be a URL.
 fn hostname(name: &str) -> &str {
-    let name = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
+    let name =
+        name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
     name.split('/').next().unwrap_or(name)
 }
 
 fn from_entry(entry: &Value) -> Option<Credential> {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    let text = |name: &str| {
+        entry.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned)
+    };
     let mut credential = Credential {
         username: text("username").unwrap_or_default(),
         password: text("password").unwrap_or_default(),
@@ -173,8 +185,10 @@ fn from_entry(entry: &Value) -> Option<Credential> {
         registry_token: text("registrytoken"),
     };
     if let Some(auth) = text("auth") {
-        let decoded = STANDARD.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        if let Some((username, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) {
+        let decoded =
+            STANDARD.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some((username, password)) = decoded.as_deref().and_then(|text| text.split_once(':'))
+        {
             username.clone_into(&mut credential.username);
             password.trim_end_matches('\0').clone_into(&mut credential.password);
         }
@@ -188,7 +202,10 @@ fn from_entry(entry: &Value) -> Option<Credential> {
 fn to_entry(credential: &Credential) -> Value {
     let password = if credential.identity_token.is_some() { "" } else { &credential.password };
     let mut entry = Map::new();
-    entry.insert("auth".into(), STANDARD.encode(format!("{}:{password}", credential.username)).into());
+    entry.insert(
+        "auth".into(),
+        STANDARD.encode(format!("{}:{password}", credential.username)).into(),
+    );
     if let Some(token) = &credential.identity_token {
         entry.insert("identitytoken".into(), token.clone().into());
     }
@@ -214,7 +231,10 @@ mod tests {
         credentials.store("docker.io", &user("me", "word")).unwrap();
         assert_eq!(credentials.get("docker.io").unwrap(), Some(user("me", "word")));
         let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("{\n\t\"zeta\": {\n\t\t\"b\": 1,") && text.contains(DOCKER_SERVER), "{text}");
+        assert!(
+            text.starts_with("{\n\t\"zeta\": {\n\t\t\"b\": 1,") && text.contains(DOCKER_SERVER),
+            "{text}"
+        );
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(credentials.erase("old:5").unwrap());
         assert!(!credentials.erase("old:5").unwrap());
@@ -228,7 +248,10 @@ mod tests {
         fs::write(dir.path().join("config.json"), text).unwrap();
         let credentials = Credentials::new(dir.path(), Vec::new());
         assert_eq!(credentials.get("reg.io").unwrap(), Some(user("u", "p")));
-        assert_eq!(credentials.get("t.io").unwrap().unwrap().identity_token.as_deref(), Some("tok"));
+        assert_eq!(
+            credentials.get("t.io").unwrap().unwrap().identity_token.as_deref(),
+            Some("tok")
+        );
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use hako_types::{Digest, Fault, Kind};
 use thiserror::Error;
 
+const TLS_HINT: &str = "put the certificate that it is signed with into `/etc/hako/certs.d/HOST/ca.crt`, \
+                        or name the registry as insecure if it has none";
+
 /// Why a registry did not do what it was asked for.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -187,9 +190,8 @@ impl Fault for Error {
             Self::NotFound { .. } => Some("check the name and the tag".into()),
             Self::Unreachable { source, .. } => match &**source {
                 ureq::Error::HostNotFound => Some("check the registry's name and this machine's DNS".into()),
-                ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-                    Some("put the registry's certificate into `/etc/hako/certs.d/HOST/ca.crt`, or name it as insecure".into())
-                }
+                ureq::Error::Rustls(_) | ureq::Error::Tls(_) => Some(TLS_HINT.into()),
+                ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Some(TLS_HINT.into()),
                 _ => Some("check that the registry runs and that no proxy or firewall is in the way".into()),
             },
             Self::Status { status: 429, .. } => Some("wait, or log in: registries allow more to those they know".into()),

@@ -31,7 +31,8 @@ struct Entry {
 
 /// Tells whether `name` can be the end of a helper's file name.
 pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 impl<'p> Helper<'p> {
@@ -43,10 +44,15 @@ impl<'p> Helper<'p> {
     pub(super) fn get(&self, server: &str) -> Result<Option<Credential>, Error> {
         let out = match self.run("get", server.as_bytes()) {
             Ok(out) => out,
-            Err(Error::Helper { source, .. }) if source.to_string().contains("credentials not found") => return Ok(None),
+            Err(Error::Helper { source, .. })
+                if source.to_string().contains("credentials not found") =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        let entry: Entry = serde_json::from_slice(&out).map_err(|error| self.failed(error.into()))?;
+        let entry: Entry =
+            serde_json::from_slice(&out).map_err(|error| self.failed(error.into()))?;
         Ok(Some(if entry.username == TOKEN_USER {
             Credential { identity_token: Some(entry.secret), ..Credential::default() }
         } else {
@@ -68,7 +74,11 @@ impl<'p> Helper<'p> {
     /// Has the helper forget `server`.
     pub(super) fn erase(&self, server: &str) -> Result<(), Error> {
         match self.run("erase", server.as_bytes()) {
-            Err(Error::Helper { source, .. }) if source.to_string().contains("credentials not found") => Ok(()),
+            Err(Error::Helper { source, .. })
+                if source.to_string().contains("credentials not found") =>
+            {
+                Ok(())
+            }
             other => other.map(drop),
         }
     }
@@ -78,11 +88,25 @@ impl<'p> Helper<'p> {
     }
 
     fn run(&self, verb: &str, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let missing = || self.failed(io::Error::new(io::ErrorKind::NotFound, "no such program in the search path"));
-        let file = self.path.iter().map(|dir| dir.join(&self.program)).find(|file| file.is_file()).ok_or_else(missing)?;
+        let missing = || {
+            self.failed(io::Error::new(
+                io::ErrorKind::NotFound,
+                "no such program in the search path",
+            ))
+        };
+        let file = self
+            .path
+            .iter()
+            .map(|dir| dir.join(&self.program))
+            .find(|file| file.is_file())
+            .ok_or_else(missing)?;
         let run = || -> io::Result<Vec<u8>> {
-            let mut child =
-                Command::new(&file).arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+            let mut child = Command::new(&file)
+                .arg(verb)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()?;
             if let Some(mut stdin) = child.stdin.take() {
                 // A helper that ends without reading says why on stdout.
                 let _unread = stdin.write_all(input);
@@ -91,7 +115,8 @@ impl<'p> Helper<'p> {
             if out.status.success() {
                 return Ok(out.stdout);
             }
-            let said = String::from_utf8_lossy(&out.stdout).trim().chars().take(500).collect::<String>();
+            let said =
+                String::from_utf8_lossy(&out.stdout).trim().chars().take(500).collect::<String>();
             Err(io::Error::other(if said.is_empty() { out.status.to_string() } else { said }))
         };
         run().map_err(|source| self.failed(source))

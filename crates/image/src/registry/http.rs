@@ -69,7 +69,12 @@ impl Http {
     /// Sends `request`, follows redirects, and tries again after failures that may pass; returns the answer whatever its status.
     ///
     /// `Authorization` is not sent on to another host, and nobody is led from HTTPS to HTTP unless `security` lets them.
-    pub(super) fn send(&self, config: &Config, security: Security, request: &mut Request<'_>) -> Result<Response<Body>, Error> {
+    pub(super) fn send(
+        &self,
+        config: &Config,
+        security: Security,
+        request: &mut Request<'_>,
+    ) -> Result<Response<Body>, Error> {
         for _ in 0..REDIRECTS {
             let response = self.persist(config, security, request)?;
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
@@ -79,7 +84,10 @@ impl Http {
             let target = location(&response, &request.url)?;
             let secure = |url: &str| url.starts_with("https://");
             if security == Security::Verified && secure(&request.url) && !secure(&target) {
-                return Err(protocol(&request.url, format!("redirects to `{target}`, which is not encrypted")));
+                return Err(protocol(
+                    &request.url,
+                    format!("redirects to `{target}`, which is not encrypted"),
+                ));
             }
             if origin(&request.url) != origin(&target) {
                 request.headers.retain(|(name, _)| *name != AUTHORIZATION.as_str());
@@ -101,15 +109,26 @@ impl Http {
         attempt(&agent, request, patience).map_err(|source| unreachable(&request.url, source))
     }
 
-    fn persist(&self, config: &Config, security: Security, request: &mut Request<'_>) -> Result<Response<Body>, Error> {
+    fn persist(
+        &self,
+        config: &Config,
+        security: Security,
+        request: &mut Request<'_>,
+    ) -> Result<Response<Body>, Error> {
         let agent = self.agent(config, security, &request.url)?;
         let mut failures = 0;
         loop {
             let last = failures >= config.retries || !request.is_repeatable();
             let wait = match attempt(&agent, request, config.read_timeout) {
-                Ok(response) if last || !may_pass(response.status().as_u16()) => return Ok(response),
-                Ok(response) => retry_after(&response).unwrap_or_else(|| backoff(failures)).min(LONGEST_WAIT),
-                Err(source) if last || !is_passing(&source, failures) => return Err(unreachable(&request.url, source)),
+                Ok(response) if last || !may_pass(response.status().as_u16()) => {
+                    return Ok(response);
+                }
+                Ok(response) => {
+                    retry_after(&response).unwrap_or_else(|| backoff(failures)).min(LONGEST_WAIT)
+                }
+                Err(source) if last || !is_passing(&source, failures) => {
+                    return Err(unreachable(&request.url, source));
+                }
                 Err(_) => backoff(failures),
             };
             std::thread::sleep(wait);
@@ -125,7 +144,11 @@ impl Http {
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
-        let tls = if encrypted { self.tls(config, security, &key.0)? } else { TlsConfig::builder().build() };
+        let tls = if encrypted {
+            self.tls(config, security, &key.0)?
+        } else {
+            TlsConfig::builder().build()
+        };
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -143,7 +166,8 @@ impl Http {
 
     /// Returns how `host` (with its port) is spoken to: its own certificates (`certs.d/HOST/*.crt`, `*.cert` with `*.key`) count too.
     fn tls(&self, config: &Config, security: Security, host: &str) -> Result<TlsConfig, Error> {
-        let directories = config.certificates.iter().flat_map(|dir| [dir.join(host), dir.join(bare_host(host))]);
+        let directories =
+            config.certificates.iter().flat_map(|dir| [dir.join(host), dir.join(bare_host(host))]);
         let directory = directories.into_iter().find(|dir| dir.is_dir());
         let own = directory.as_deref().map(own_certificates).transpose()?.unwrap_or_default();
         let builder = TlsConfig::builder().client_cert(own.client);
@@ -153,32 +177,53 @@ impl Http {
         let shared = self.roots.get_or_init(|| trusted_roots(config)).clone();
         let roots = match (own.roots.is_empty(), shared) {
             (true, shared) => shared,
-            (false, RootCerts::Specific(shared)) => own.roots.into_iter().chain(shared.iter().cloned()).into(),
+            (false, RootCerts::Specific(shared)) => {
+                own.roots.into_iter().chain(shared.iter().cloned()).into()
+            }
             (false, _) => own.roots.into(),
         };
         Ok(builder.root_certs(roots).build())
     }
 }
 
-fn attempt(agent: &Agent, request: &mut Request<'_>, patience: Duration) -> Result<Response<Body>, ureq::Error> {
+fn attempt(
+    agent: &Agent,
+    request: &mut Request<'_>,
+    patience: Duration,
+) -> Result<Response<Body>, ureq::Error> {
     let mut builder = http::Request::builder().method(request.method.clone()).uri(&request.url);
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
     }
     let needs_body = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
     let run = |request: http::Request<SendBody<'_>>| {
-        agent.run(agent.configure_request(request).timeout_per_read(Some(patience)).timeout_per_write(Some(patience)).build())
+        agent.run(
+            agent
+                .configure_request(request)
+                .timeout_per_read(Some(patience))
+                .timeout_per_write(Some(patience))
+                .build(),
+        )
     };
     match &mut request.payload {
         Payload::Bytes(bytes) => {
             let request = builder.body(*bytes)?;
             agent.run(
-                agent.configure_request(request).timeout_per_read(Some(patience)).timeout_per_write(Some(patience)).build(),
+                agent
+                    .configure_request(request)
+                    .timeout_per_read(Some(patience))
+                    .timeout_per_write(Some(patience))
+                    .build(),
             )
         }
         Payload::None if needs_body => {
             let empty: &[u8] = &[];
-            agent.run(agent.configure_request(builder.body(empty)?).timeout_per_read(Some(patience)).build())
+            agent.run(
+                agent
+                    .configure_request(builder.body(empty)?)
+                    .timeout_per_read(Some(patience))
+                    .build(),
+            )
         }
         Payload::None => run(builder.body(SendBody::none())?),
         Payload::Stream(reader) => run(builder.body(SendBody::from_reader(*reader))?),
@@ -194,6 +239,8 @@ fn is_passing(error: &ureq::Error, failures: u32) -> bool {
     match error {
         // A timeout has already cost seconds.
         ureq::Error::Timeout(_) => failures == 0,
+        // A certificate that is not trusted, or no TLS at all.
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => false,
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => true,
         _ => false,
     }
@@ -211,7 +258,8 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 /// Returns where `response` to a request for `url` leads, as an absolute URL.
 pub(super) fn location(response: &Response<Body>, url: &str) -> Result<String, Error> {
     let lost = || protocol(url, "leads to nowhere (no `Location`)".into());
-    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(lost)?;
+    let target =
+        response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(lost)?;
     if target.starts_with("https://") || target.starts_with("http://") {
         return Ok(target.to_owned());
     }
@@ -249,7 +297,10 @@ fn unreachable(url: &str, source: ureq::Error) -> Error {
 }
 
 fn proxy(proxies: &super::Proxies, encrypted: bool) -> Result<Option<Proxy>, Error> {
-    let Some(url) = (if encrypted { &proxies.https } else { &proxies.http }).as_deref().filter(|url| !url.is_empty()) else {
+    let Some(url) = (if encrypted { &proxies.https } else { &proxies.http })
+        .as_deref()
+        .filter(|url| !url.is_empty())
+    else {
         return Ok(None);
     };
     let fail = |source| Error::Connection { subject: url.to_owned(), source: Box::new(source) };
@@ -292,25 +343,32 @@ struct OwnCertificates {
 fn own_certificates(directory: &Path) -> Result<OwnCertificates, Error> {
     let mut own = OwnCertificates::default();
     let read = |file: &Path| {
-        let fail = |source: ureq::Error| Error::Connection { subject: file.display().to_string(), source: Box::new(source) };
+        let fail = |source: ureq::Error| Error::Connection {
+            subject: file.display().to_string(),
+            source: Box::new(source),
+        };
         let bytes = fs::read(file).map_err(|error| fail(error.into()))?;
         ureq::tls::parse_pem(&bytes).collect::<Result<Vec<_>, _>>().map_err(fail)
     };
     let certificates = |items: Vec<PemItem<'static>>| {
-        items.into_iter().filter_map(|item| if let PemItem::Certificate(c) = item { Some(c) } else { None })
+        items
+            .into_iter()
+            .filter_map(|item| if let PemItem::Certificate(c) = item { Some(c) } else { None })
     };
-    let mut files: Vec<_> = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
         match file.extension().and_then(|e| e.to_str()) {
             Some("crt") => own.roots.extend(certificates(read(&file)?)),
             Some("cert") => {
                 let chain: Vec<_> = certificates(read(&file)?).collect();
-                let key = read(&file.with_extension("key"))?
-                    .into_iter()
-                    .find_map(|item| if let PemItem::PrivateKey(key) = item { Some(key) } else { None });
+                let key = read(&file.with_extension("key"))?.into_iter().find_map(|item| {
+                    if let PemItem::PrivateKey(key) = item { Some(key) } else { None }
+                });
                 if let Some(key) = key {
-                    own.client = Some(ClientCert::new_with_certs(&chain, PrivateKey::to_owned(&key)));
+                    own.client =
+                        Some(ClientCert::new_with_certs(&chain, PrivateKey::to_owned(&key)));
                 }
             }
             _ => {}

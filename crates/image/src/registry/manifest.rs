@@ -72,7 +72,11 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub urls: Vec<String>,
     /// Free-form notes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// What the content runs on, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +126,11 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free-form notes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -139,7 +147,11 @@ pub struct Index {
     #[serde(default, deserialize_with = "null_is_empty")]
     pub manifests: Vec<Descriptor>,
     /// Free-form notes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -165,7 +177,11 @@ impl Index {
     /// Returns the platforms that there are images for, without attestations and the like.
     #[must_use]
     pub fn platforms(&self) -> Vec<&Platform> {
-        self.manifests.iter().filter_map(|m| m.platform.as_ref()).filter(|p| p.os != "unknown").collect()
+        self.manifests
+            .iter()
+            .filter_map(|m| m.platform.as_ref())
+            .filter(|p| p.os != "unknown")
+            .collect()
     }
 }
 
@@ -183,7 +199,9 @@ fn fitness(offered: &Platform, wanted: &Platform) -> Option<u32> {
     match (plain(offered), plain(wanted)) {
         (offered, wanted) if offered == wanted => Some(1000),
         (None, Some(_)) => Some(500),
-        (Some(offered), wanted) if wanted.is_some() || offered == "v7" || offered == "v6" || offered == "v5" => {
+        (Some(offered), wanted)
+            if wanted.is_some() || offered == "v7" || offered == "v6" || offered == "v5" =>
+        {
             let most = wanted.as_deref().and_then(number).unwrap_or(7);
             number(&offered).filter(|n| *n <= most)
         }

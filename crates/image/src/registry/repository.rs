@@ -72,7 +72,9 @@ impl<'c> Repository<'c> {
     pub fn manifest(&self, name: &str) -> Result<Document, Error> {
         let subject = self.subject(name);
         let response = self.get_manifest(&Method::GET, name)?;
-        let header = |key: &str| response.headers().get(key).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let header = |key: &str| {
+            response.headers().get(key).and_then(|v| v.to_str().ok()).map(str::to_owned)
+        };
         let said: Option<Digest> = header(CONTENT_DIGEST).and_then(|text| text.parse().ok());
         let declared = header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let bytes = read_document(response, &subject)?;
@@ -115,16 +117,23 @@ impl<'c> Repository<'c> {
         let mut request = Request::new(Method::PUT, self.client.url(&self.endpoint, &path)?)
             .with(CONTENT_TYPE.as_str(), &document.descriptor.media_type);
         request.payload = Payload::Bytes(&document.bytes);
-        let response = self.client.call(&self.endpoint, &Scope::push(&self.endpoint.repository), request)?;
+        let response =
+            self.client.call(&self.endpoint, &Scope::push(&self.endpoint.repository), request)?;
         if !response.status().is_success() {
             return Err(failure(&self.endpoint, (&Method::PUT, &path), response));
         }
-        let said = response.headers().get(CONTENT_DIGEST).and_then(|v| v.to_str().ok()).and_then(|t| t.parse::<Digest>().ok());
+        let said = response
+            .headers()
+            .get(CONTENT_DIGEST)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|t| t.parse::<Digest>().ok());
         drain(response);
         match said {
-            Some(got) if got != document.descriptor.digest => {
-                Err(Error::Mismatch { subject: self.subject(name), wanted: document.descriptor.digest.clone(), got })
-            }
+            Some(got) if got != document.descriptor.digest => Err(Error::Mismatch {
+                subject: self.subject(name),
+                wanted: document.descriptor.digest.clone(),
+                got,
+            }),
             _ => Ok(()),
         }
     }
@@ -139,20 +148,26 @@ impl<'c> Repository<'c> {
         let mut tags = Vec::new();
         for _ in 0..MOST_PAGES {
             let scope = Scope::pull(&self.endpoint.repository);
-            let response = self.client.call(&self.endpoint, &scope, Request::new(Method::GET, url.clone()))?;
+            let response =
+                self.client.call(&self.endpoint, &scope, Request::new(Method::GET, url.clone()))?;
             if !response.status().is_success() {
                 return Err(failure(&self.endpoint, (&Method::GET, &path), response));
             }
             let next = next_page(&response, &url);
-            let page: Tags = serde_json::from_slice(&read_document(response, &self.name())?)
-                .map_err(|source| Error::Malformed { what: "the tags", subject: self.name(), source })?;
+            let page: Tags =
+                serde_json::from_slice(&read_document(response, &self.name())?).map_err(
+                    |source| Error::Malformed { what: "the tags", subject: self.name(), source },
+                )?;
             tags.extend(page.tags.unwrap_or_default());
             match next {
                 Some(next) if next != url => url = next,
                 _ => return Ok(tags),
             }
         }
-        Err(Error::Protocol { address: self.endpoint.host.clone(), problem: "its list of tags has no end".into() })
+        Err(Error::Protocol {
+            address: self.endpoint.host.clone(),
+            problem: "its list of tags has no end".into(),
+        })
     }
 
     /// Returns what is attached to the manifest `subject` (signatures, documents), by the API or by the tag that stands in for it.
@@ -161,8 +176,10 @@ impl<'c> Repository<'c> {
     /// When the registry fails.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
         let path = format!("{}/referrers/{subject}", self.endpoint.repository);
-        let request = Request::new(Method::GET, self.client.url(&self.endpoint, &path)?).with(ACCEPT.as_str(), media::OCI_INDEX);
-        let response = self.client.call(&self.endpoint, &Scope::pull(&self.endpoint.repository), request)?;
+        let request = Request::new(Method::GET, self.client.url(&self.endpoint, &path)?)
+            .with(ACCEPT.as_str(), media::OCI_INDEX);
+        let response =
+            self.client.call(&self.endpoint, &Scope::pull(&self.endpoint.repository), request)?;
         let bytes = match response.status().as_u16() {
             200..=299 => read_document(response, &self.subject(subject.as_str()))?,
             404 => match self.manifest(&format!("{}-{}", subject.algorithm(), subject.hex())) {
@@ -172,10 +189,12 @@ impl<'c> Repository<'c> {
             },
             _ => return Err(failure(&self.endpoint, (&Method::GET, &path), response)),
         };
-        serde_json::from_slice::<Index>(&bytes).map(|index| index.manifests).map_err(|source| Error::Malformed {
-            what: "the referrers",
-            subject: self.subject(subject.as_str()),
-            source,
+        serde_json::from_slice::<Index>(&bytes).map(|index| index.manifests).map_err(|source| {
+            Error::Malformed {
+                what: "the referrers",
+                subject: self.subject(subject.as_str()),
+                source,
+            }
         })
     }
 
@@ -183,11 +202,14 @@ impl<'c> Repository<'c> {
         let path = format!("{}/manifests/{name}", self.endpoint.repository);
         let request = Request::new(method.clone(), self.client.url(&self.endpoint, &path)?)
             .with(ACCEPT.as_str(), media::MANIFESTS.join(", "));
-        let response = self.client.call(&self.endpoint, &Scope::pull(&self.endpoint.repository), request)?;
+        let response =
+            self.client.call(&self.endpoint, &Scope::pull(&self.endpoint.repository), request)?;
         match failure_status(&response) {
             false => Ok(response),
             true => Err(match failure(&self.endpoint, (method, &path), response) {
-                Error::NotFound { reason, .. } => Error::NotFound { subject: self.subject(name), reason },
+                Error::NotFound { reason, .. } => {
+                    Error::NotFound { subject: self.subject(name), reason }
+                }
                 other => other,
             }),
         }
@@ -207,9 +229,15 @@ fn failure_status(response: &Response<Body>) -> bool {
 fn read_document(response: Response<Body>, subject: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut reader = response.into_body().into_reader().take(LONGEST_DOCUMENT + 1);
-    reader.read_to_end(&mut bytes).map_err(|source| Error::Broken { subject: subject.to_owned(), source })?;
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::Broken { subject: subject.to_owned(), source })?;
     if bytes.len() as u64 > LONGEST_DOCUMENT {
-        return Err(Error::Size { subject: subject.to_owned(), wanted: LONGEST_DOCUMENT, got: bytes.len() as u64 });
+        return Err(Error::Size {
+            subject: subject.to_owned(),
+            wanted: LONGEST_DOCUMENT,
+            got: bytes.len() as u64,
+        });
     }
     Ok(bytes)
 }
@@ -222,18 +250,31 @@ fn essence(text: &str) -> &str {
 /// Returns the media type of a document: what the registry declared, or what the document says of itself where the
 /// registry was not specific. The two may not contradict each other.
 fn media_type(declared: &str, bytes: &[u8], subject: &str) -> Result<String, Error> {
-    let inner: TypeOnly = serde_json::from_slice(bytes)
-        .map_err(|source| Error::Malformed { what: "the manifest", subject: subject.to_owned(), source })?;
+    let inner: TypeOnly = serde_json::from_slice(bytes).map_err(|source| Error::Malformed {
+        what: "the manifest",
+        subject: subject.to_owned(),
+        source,
+    })?;
     let known = |text: &str| media::is_index(text) || media::is_manifest(text);
     let declared = essence(declared);
     let guessed = if inner.manifests.is_some() { media::OCI_INDEX } else { media::OCI_MANIFEST };
     let media_type = match inner.media_type {
         Some(own) if known(&own) || !known(declared) => own,
         Some(_) | None if known(declared) => declared.to_owned(),
-        _ if matches!(declared, "" | "application/json" | "text/plain" | "application/octet-stream") => guessed.to_owned(),
+        _ if matches!(
+            declared,
+            "" | "application/json" | "text/plain" | "application/octet-stream"
+        ) =>
+        {
+            guessed.to_owned()
+        }
         _ => declared.to_owned(),
     };
-    if known(&media_type) { Ok(media_type) } else { Err(Error::Unsupported { subject: subject.to_owned(), media_type }) }
+    if known(&media_type) {
+        Ok(media_type)
+    } else {
+        Err(Error::Unsupported { subject: subject.to_owned(), media_type })
+    }
 }
 
 /// Returns the URL of the next page, from the header `Link: <…>; rel="next"`. It never leaves the host.

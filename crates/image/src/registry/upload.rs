@@ -84,7 +84,8 @@ impl Repository<'_> {
     pub fn upload_bytes(&self, bytes: &[u8]) -> Result<Upload, Error> {
         let digest = Digest::of(bytes);
         let url = self.begin()?;
-        let mut request = Request::new(Method::PUT, finishing(&url, &digest)).with(CONTENT_TYPE.as_str(), OCTETS);
+        let mut request =
+            Request::new(Method::PUT, finishing(&url, &digest)).with(CONTENT_TYPE.as_str(), OCTETS);
         request.payload = Payload::Bytes(bytes);
         let response = self.send(request)?;
         self.expect(&Method::PUT, response)?;
@@ -97,14 +98,18 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// When the registry refuses it or fails, or the content cannot be read.
-    pub fn upload<'a>(&self, open: &mut dyn FnMut() -> io::Result<Box<dyn Read + Send + 'a>>) -> Result<Upload, Error> {
+    pub fn upload<'a>(
+        &self,
+        open: &mut dyn FnMut() -> io::Result<Box<dyn Read + Send + 'a>>,
+    ) -> Result<Upload, Error> {
         let unreadable = |source| Error::Broken { subject: self.name(), source };
         let url = self.begin()?;
         match self.stream(&url, &mut *open().map_err(unreadable)?) {
             Err(Error::Status { status: 400 | 405 | 411 | 413 | 415 | 416 | 501, .. }) => {
                 self.cancel(&url);
                 let url = self.begin()?;
-                self.pieces(&url, &mut *open().map_err(unreadable)?).inspect_err(|_| self.cancel(&url))
+                self.pieces(&url, &mut *open().map_err(unreadable)?)
+                    .inspect_err(|_| self.cancel(&url))
             }
             Err(error) => {
                 self.cancel(&url);
@@ -127,8 +132,10 @@ impl Repository<'_> {
     }
 
     fn stream(&self, url: &str, content: &mut dyn Read) -> Result<Upload, Error> {
-        let mut measured = Measured { inner: content, hasher: Hasher::new(), size: 0, failure: None };
-        let mut request = Request::new(Method::PATCH, url.to_owned()).with(CONTENT_TYPE.as_str(), OCTETS);
+        let mut measured =
+            Measured { inner: content, hasher: Hasher::new(), size: 0, failure: None };
+        let mut request =
+            Request::new(Method::PATCH, url.to_owned()).with(CONTENT_TYPE.as_str(), OCTETS);
         request.payload = Payload::Stream(&mut measured);
         let sent = self.send(request);
         if let Some(source) = measured.failure {
@@ -141,7 +148,8 @@ impl Repository<'_> {
     }
 
     fn pieces(&self, url: &str, content: &mut dyn Read) -> Result<Upload, Error> {
-        let mut measured = Measured { inner: content, hasher: Hasher::new(), size: 0, failure: None };
+        let mut measured =
+            Measured { inner: content, hasher: Hasher::new(), size: 0, failure: None };
         let mut url = url.to_owned();
         let mut piece = Vec::new();
         loop {
@@ -152,7 +160,10 @@ impl Repository<'_> {
                 return Err(Error::from_io(source, &self.name()));
             }
             if n.map_err(|source| Error::Broken { subject: self.name(), source })? == 0 {
-                return self.finish(&url, Upload { digest: measured.hasher.finish(), size: measured.size });
+                return self.finish(
+                    &url,
+                    Upload { digest: measured.hasher.finish(), size: measured.size },
+                );
             }
             let mut request = Request::new(Method::PATCH, url.clone())
                 .with(CONTENT_TYPE.as_str(), OCTETS)

@@ -67,7 +67,10 @@ impl Block {
     }
 
     /// Has `write` fill the beginning of the block; it returns how far.
-    pub(super) fn fill_with(&mut self, write: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+    pub(super) fn fill_with(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
         self.len = 0;
         self.len = write(&mut self.bytes)?.min(self.bytes.len());
         Ok(())

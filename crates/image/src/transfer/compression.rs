@@ -74,7 +74,11 @@ impl<S: BufRead> Peek<S> {
 
 impl<S: BufRead> BufRead for Peek<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.position < self.start.len() { Ok(&self.start[self.position..]) } else { self.inner.fill_buf() }
+        if self.position < self.start.len() {
+            Ok(&self.start[self.position..])
+        } else {
+            self.inner.fill_buf()
+        }
     }
 
     fn consume(&mut self, amount: usize) {
@@ -111,7 +115,10 @@ mod tests {
 
     #[test]
     fn what_content_is_compressed_with_is_told_by_its_first_bytes() {
-        assert_eq!(Compression::detect(&zstd::encode_all(&b"x"[..], 1).unwrap()), Compression::Zstd);
+        assert_eq!(
+            Compression::detect(&zstd::encode_all(&b"x"[..], 1).unwrap()),
+            Compression::Zstd
+        );
         assert_eq!(Compression::detect(&[0x1f, 0x8b, 8, 0]), Compression::Gzip);
         assert_eq!(Compression::detect(&[0; 512]), Compression::None);
         assert_eq!(Compression::detect(b""), Compression::None);

@@ -105,11 +105,14 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Registry(error) => error.hint(),
-            Self::Platform { offered, .. } => {
-                offered.first().map(|platform| format!("ask for one that there is with `--platform {platform}`"))
-            }
+            Self::Platform { offered, .. } => offered
+                .first()
+                .map(|platform| format!("ask for one that there is with `--platform {platform}`")),
             Self::Layer { hint, .. } => hint.clone(),
-            Self::Unusable { .. } | Self::Config { .. } | Self::Corrupt { .. } | Self::Uncompress { .. } => None,
+            Self::Unusable { .. }
+            | Self::Config { .. }
+            | Self::Corrupt { .. }
+            | Self::Uncompress { .. } => None,
         }
     }
 }

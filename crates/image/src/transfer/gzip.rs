@@ -98,7 +98,9 @@ fn compress(work: &Receiver<Part>, done: &SyncSender<Part>) {
 fn member(compressor: &mut Compressor, block: &[u8]) -> Part {
     let bound = compressor.deflate_compress_bound(block.len());
     let mut out = vec![0; HEADER + bound + TRAILER];
-    let deflated = compressor.deflate_compress(block, &mut out[HEADER..]).map_err(|error| io::Error::other(error.to_string()))?;
+    let deflated = compressor
+        .deflate_compress(block, &mut out[HEADER..])
+        .map_err(|error| io::Error::other(error.to_string()))?;
     out.truncate(HEADER + deflated);
     let too_long = |_| io::Error::other("a compressed block is longer than four GiB");
     let total = u32::try_from(HEADER + deflated + TRAILER).map_err(too_long)?;
@@ -141,7 +143,8 @@ mod tests {
     fn packed(content: &[u8], threads: usize) -> Vec<u8> {
         std::thread::scope(|scope| {
             let mut out = Vec::new();
-            let mut reader = compressed(scope, Box::new(content), Compression::Gzip, threads).unwrap();
+            let mut reader =
+                compressed(scope, Box::new(content), Compression::Gzip, threads).unwrap();
             reader.read_to_end(&mut out).unwrap();
             out
         })
@@ -150,7 +153,8 @@ mod tests {
     #[test]
     fn the_result_is_gzip_and_does_not_depend_on_threads() {
         for len in [0, 1, MEMBER, 3 * MEMBER + 5] {
-            let content: Vec<u8> = (0..len).map(|i: usize| (i % 251 + i / 65_521).to_le_bytes()[0]).collect();
+            let content: Vec<u8> =
+                (0..len).map(|i: usize| (i % 251 + i / 65_521).to_le_bytes()[0]).collect();
             let one = packed(&content, 1);
             assert_eq!(one, packed(&content, 3));
             let mut out = Vec::new();

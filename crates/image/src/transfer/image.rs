@@ -29,7 +29,8 @@ struct Rootfs {
 
 impl Outline {
     pub(super) fn parse(config: &[u8], reference: &str) -> Result<Self, Error> {
-        serde_json::from_slice(config).map_err(|source| Error::Config { reference: reference.to_owned(), source })
+        serde_json::from_slice(config)
+            .map_err(|source| Error::Config { reference: reference.to_owned(), source })
     }
 
     /// Returns the platform, if the configuration tells.
@@ -37,7 +38,11 @@ impl Outline {
         if self.os.is_empty() || self.architecture.is_empty() {
             return None;
         }
-        Some(Platform { os: self.os.clone(), architecture: self.architecture.clone(), variant: self.variant.clone() })
+        Some(Platform {
+            os: self.os.clone(),
+            architecture: self.architecture.clone(),
+            variant: self.variant.clone(),
+        })
     }
 
     /// Returns the diff IDs of the layers, the lowest first.
@@ -49,27 +54,42 @@ impl Outline {
 /// Checks that `manifest` is one of an image and that its layers can be fetched and unpacked.
 pub(super) fn check(manifest: &Manifest, reference: &str) -> Result<(), Error> {
     let unusable = |problem: String| Error::Unusable { reference: reference.to_owned(), problem };
-    if !matches!(manifest.config.media_type.as_str(), media::OCI_CONFIG | media::DOCKER_CONFIG | "") {
-        return Err(unusable(format!("its configuration is of type `{}`", manifest.config.media_type)));
+    if !matches!(manifest.config.media_type.as_str(), media::OCI_CONFIG | media::DOCKER_CONFIG | "")
+    {
+        return Err(unusable(format!(
+            "its configuration is of type `{}`",
+            manifest.config.media_type
+        )));
     }
     if manifest.layers.len() > MOST_LAYERS {
-        return Err(unusable(format!("it has {} layers, more than {MOST_LAYERS}", manifest.layers.len())));
+        return Err(unusable(format!(
+            "it has {} layers, more than {MOST_LAYERS}",
+            manifest.layers.len()
+        )));
     }
     for layer in &manifest.layers {
         if media::is_foreign(&layer.media_type) {
-            return Err(unusable(format!("layer `{}` is only to be had elsewhere, which hako does not follow", layer.digest)));
+            return Err(unusable(format!(
+                "layer `{}` is only to be had elsewhere, which hako does not follow",
+                layer.digest
+            )));
         }
         if !is_archive(&layer.media_type) {
-            return Err(unusable(format!("layer `{}` is of type `{}`", layer.digest, layer.media_type)));
+            return Err(unusable(format!(
+                "layer `{}` is of type `{}`",
+                layer.digest, layer.media_type
+            )));
         }
     }
     Ok(())
 }
 
 fn is_archive(media_type: &str) -> bool {
-    ["tar", "tar+gzip", "tar.gzip", "tar.gz", "tar+zstd", "tar.zstd"]
-        .iter()
-        .any(|end| media_type.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with(['.', '/'])))
+    ["tar", "tar+gzip", "tar.gzip", "tar.gz", "tar+zstd", "tar.zstd"].iter().any(|end| {
+        media_type
+            .strip_suffix(end)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with(['.', '/']))
+    })
 }
 
 #[cfg(test)]

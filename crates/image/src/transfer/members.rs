@@ -25,11 +25,15 @@ type Inflated = io::Result<Arc<Block>>;
 /// Inflates the members at the beginning of `source` that say how long they are, and sends their content to both `outs`, in order.
 ///
 /// Returns when something else comes, or the end, or when nobody listens any more.
-pub(super) fn inflate<S: BufRead>(source: &mut Peek<S>, outs: [&SyncSender<Arc<Block>>; 2]) -> io::Result<()> {
+pub(super) fn inflate<S: BufRead>(
+    source: &mut Peek<S>,
+    outs: [&SyncSender<Arc<Block>>; 2],
+) -> io::Result<()> {
     if next_length(source)?.is_none() {
         return Ok(());
     }
-    let threads = thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, MOST_THREADS);
+    let threads =
+        thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, MOST_THREADS);
     let pool = Pool::new(MEMBER);
     thread::scope(|scope| {
         let (mut to_workers, mut from_workers) = (Vec::new(), Vec::new());
@@ -45,19 +49,28 @@ pub(super) fn inflate<S: BufRead>(source: &mut Peek<S>, outs: [&SyncSender<Arc<B
         let dealt = deal(source, &to_workers);
         // The workers end when nothing more can come, and the collector after them.
         drop(to_workers);
-        let collected = collecting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that collects blocks died")));
+        let collected = collecting
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that collects blocks died")));
         dealt.and(collected)
     })?;
     match source.peek(2)? {
         [] | [0x1f, 0x8b] => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "what follows the last gzip member is none")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "what follows the last gzip member is none",
+        )),
     }
 }
 
 /// Returns how long the next member is, if it says so.
 fn next_length<S: BufRead>(source: &mut Peek<S>) -> io::Result<Option<usize>> {
     let header = source.peek(HEADER)?;
-    let Some(length) = header.strip_prefix(&START).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes) else {
+    let Some(length) = header
+        .strip_prefix(&START)
+        .and_then(|length| length.try_into().ok())
+        .map(u32::from_le_bytes)
+    else {
         return Ok(None);
     };
     Ok(usize::try_from(length).ok().filter(|length| (HEADER + TRAILER..=LONGEST).contains(length)))
@@ -79,7 +92,9 @@ fn work_off(work: &Receiver<Vec<u8>>, pool: &Arc<Pool>, done: &SyncSender<Inflat
     let mut decompressor = Decompressor::new();
     for member in work {
         let mut block = pool.take();
-        let inflated = block.fill_with(|out| content(&mut decompressor, &member, out)).map(|()| Arc::new(block));
+        let inflated = block
+            .fill_with(|out| content(&mut decompressor, &member, out))
+            .map(|()| Arc::new(block));
         let is_wrong = inflated.is_err();
         if done.send(inflated).is_err() || is_wrong {
             return;
@@ -89,7 +104,8 @@ fn work_off(work: &Receiver<Vec<u8>>, pool: &Arc<Pool>, done: &SyncSender<Inflat
 
 /// Inflates one member into `out`; returns how long its content is.
 fn content(decompressor: &mut Decompressor, member: &[u8], out: &mut [u8]) -> io::Result<usize> {
-    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("a gzip member {what}"));
+    let wrong =
+        |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("a gzip member {what}"));
     let (body, trailer) = member[HEADER..].split_at(member.len() - HEADER - TRAILER);
     let (checksum, size) = trailer.split_at(4);
     let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).unwrap_or_default();
@@ -124,7 +140,10 @@ mod tests {
     fn packed(content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         thread::scope(|scope| {
-            compressed(scope, Box::new(content), Compression::Gzip, 2).unwrap().read_to_end(&mut out).unwrap()
+            compressed(scope, Box::new(content), Compression::Gzip, 2)
+                .unwrap()
+                .read_to_end(&mut out)
+                .unwrap()
         });
         out
     }
@@ -139,7 +158,8 @@ mod tests {
 
     #[test]
     fn members_come_out_in_order_and_ordinary_ones_may_follow() {
-        let content: Vec<u8> = (0..5 * MEMBER + 17).map(|i: usize| (i % 251 + i / 65_521).to_le_bytes()[0]).collect();
+        let content: Vec<u8> =
+            (0..5 * MEMBER + 17).map(|i: usize| (i % 251 + i / 65_521).to_le_bytes()[0]).collect();
         let mut bytes = packed(&content);
         assert_eq!(unpacked(&bytes).unwrap(), content);
         let mut ordinary = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -154,7 +174,13 @@ mod tests {
     fn members_that_lie_are_refused() {
         let good = packed(&vec![7; 2 * MEMBER]);
         let length = usize::try_from(u32::from_le_bytes(good[16..20].try_into().unwrap())).unwrap();
-        for (at, what) in [(length - 1, "size"), (length - 8, "checksum"), (16, "length"), (30, "content"), (length + 3, "flags")] {
+        for (at, what) in [
+            (length - 1, "size"),
+            (length - 8, "checksum"),
+            (16, "length"),
+            (30, "content"),
+            (length + 3, "flags"),
+        ] {
             let mut bad = good.clone();
             bad[at] ^= 0x55;
             assert!(unpacked(&bad).is_err(), "{what}");

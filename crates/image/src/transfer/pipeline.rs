@@ -55,12 +55,21 @@ pub struct WrongContent {
 /// `wanted` is the digest that the uncompressed content must have; a reader who sees the end knows that it has. `size` is how
 /// many compressed bytes are expected, where that is known. When the second value is an error, it is the
 /// cause of whatever the first one says; it is only meaningful when `consume` read to the end.
-pub fn decode<S, T, F>(source: S, size: Option<u64>, wanted: Option<&Digest>, consume: F) -> (T, io::Result<Content>)
+pub fn decode<S, T, F>(
+    source: S,
+    size: Option<u64>,
+    wanted: Option<&Digest>,
+    consume: F,
+) -> (T, io::Result<Content>)
 where
     S: Read + Send,
     F: FnOnce(&mut dyn BufRead) -> T,
 {
-    if size.is_some_and(|size| size <= SMALL) { in_place(source, wanted, consume) } else { threaded(source, wanted, consume) }
+    if size.is_some_and(|size| size <= SMALL) {
+        in_place(source, wanted, consume)
+    } else {
+        threaded(source, wanted, consume)
+    }
 }
 
 /// The first error of a pipeline. Readers down the line are told of it in words, its owner gets it whole.
@@ -84,7 +93,10 @@ impl Failure {
         match (self.0.into_inner().unwrap_or_else(PoisonError::into_inner), content) {
             (Some(error), _) => Err(error),
             (None, Some(content)) => Ok(content),
-            (None, None) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the content was not read to its end")),
+            (None, None) => Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the content was not read to its end",
+            )),
         }
     }
 }
@@ -113,7 +125,14 @@ where
             Box::new(Broken(copy)) as Box<dyn Read + '_>
         }
     };
-    let mut reader = Hashing { inner: &mut inner, hasher: Some(Hasher::new()), content: None, size: 0, wanted, failure: &failure };
+    let mut reader = Hashing {
+        inner: &mut inner,
+        hasher: Some(Hasher::new()),
+        content: None,
+        size: 0,
+        wanted,
+        failure: &failure,
+    };
     let mut buffered = BufReader::with_capacity(64 << 10, &mut reader);
     let out = consume(&mut buffered);
     drop(buffered);
@@ -186,7 +205,8 @@ where
             // Nobody listens when the reader gave up.
             let _gone = tell.send(hash(&hashing));
         });
-        let mut reader = Checked { blocks: Blocks::new(inflated), digest, wanted, content: None, failure };
+        let mut reader =
+            Checked { blocks: Blocks::new(inflated), digest, wanted, content: None, failure };
         let out = consume(&mut reader);
         // Dropping the reader ends the threads that still fill it.
         (out, reader.content.take())
@@ -209,7 +229,12 @@ fn fetch(mut source: impl Read, pool: &Arc<Pool>, out: &SyncSender<Arc<Block>>, 
     }
 }
 
-fn inflate(fetched: Receiver<Arc<Block>>, pool: &Arc<Pool>, outs: [&SyncSender<Arc<Block>>; 2], failure: &Failure) {
+fn inflate(
+    fetched: Receiver<Arc<Block>>,
+    pool: &Arc<Pool>,
+    outs: [&SyncSender<Arc<Block>>; 2],
+    failure: &Failure,
+) {
     let run = || -> io::Result<()> {
         let mut source = Peek::new(Blocks::new(fetched));
         members::inflate(&mut source, outs)?;
@@ -259,7 +284,8 @@ impl Checked<'_> {
         if let Some(error) = self.failure.seen() {
             return Err(error);
         }
-        let content = content.ok_or_else(|| io::Error::other("the thread that computes the digest died"))?;
+        let content =
+            content.ok_or_else(|| io::Error::other("the thread that computes the digest died"))?;
         check(self.wanted, &content.diff_id).map_err(|error| self.failure.keep(error))?;
         self.content = Some(content);
         Ok(())
@@ -322,7 +348,9 @@ mod tests {
         let digest = Digest::of(&content);
         let mut twice = gzip(&content[..1_000_000]);
         twice.extend(gzip(&content[1_000_000..]));
-        for packed in [content.clone(), gzip(&content), twice, zstd::encode_all(&content[..], 1).unwrap()] {
+        for packed in
+            [content.clone(), gzip(&content), twice, zstd::encode_all(&content[..], 1).unwrap()]
+        {
             for size in [None, Some(1)] {
                 let (out, passed) = decode(&packed[..], size, Some(&digest), read_all);
                 assert_eq!(out.unwrap(), content);

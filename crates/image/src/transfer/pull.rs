@@ -8,7 +8,9 @@ use std::thread;
 use hako_types::{Digest, Platform, Reference};
 
 use super::image::{Outline, check};
-use super::{BlobLedger, Error, Event, KnownBlob, LayerSink, Progress, Status, WrongContent, decode};
+use super::{
+    BlobLedger, Error, Event, KnownBlob, LayerSink, Progress, Status, WrongContent, decode,
+};
 use crate::registry::{self, Client, Descriptor, Document, Index, Manifest, Repository, media};
 
 /// How deep indexes may lie in indexes.
@@ -102,7 +104,11 @@ pub fn pull<S: LayerSink>(
 ///
 /// # Errors
 /// When there is no such image for the platform, or the registry fails.
-pub fn resolve<'c>(client: &'c Client, reference: &Reference, options: &PullOptions) -> Result<Resolved<'c>, Error> {
+pub fn resolve<'c>(
+    client: &'c Client,
+    reference: &Reference,
+    options: &PullOptions,
+) -> Result<Resolved<'c>, Error> {
     let reference = reference.clone().tagged();
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.as_str(),
@@ -130,14 +136,17 @@ fn resolve_at(
     options: &PullOptions,
 ) -> Result<(Option<Document>, Document, Manifest), Error> {
     let text = reference.familiar();
-    let malformed = |source| registry::Error::Malformed { what: "the manifest", subject: text.clone(), source };
-    let mut document = source.manifest(name).map_err(|error| Error::Registry(named(error, reference)))?;
+    let malformed =
+        |source| registry::Error::Malformed { what: "the manifest", subject: text.clone(), source };
+    let mut document =
+        source.manifest(name).map_err(|error| Error::Registry(named(error, reference)))?;
     let mut index = None;
     for _ in 0..NESTING {
         if !media::is_index(&document.descriptor.media_type) {
             break;
         }
-        let parsed: Index = serde_json::from_slice(&document.bytes).map_err(malformed).map_err(Error::Registry)?;
+        let parsed: Index =
+            serde_json::from_slice(&document.bytes).map_err(malformed).map_err(Error::Registry)?;
         let wanted = options.platform.clone().unwrap_or_else(Platform::host);
         let Some(chosen) = parsed.select(&wanted) else {
             let offered = parsed.platforms().into_iter().cloned().collect();
@@ -149,7 +158,8 @@ fn resolve_at(
     if !media::is_manifest(&document.descriptor.media_type) {
         return Err(Error::Unusable { reference: text, problem: "its indexes have no end".into() });
     }
-    let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(malformed).map_err(Error::Registry)?;
+    let manifest: Manifest =
+        serde_json::from_slice(&document.bytes).map_err(malformed).map_err(Error::Registry)?;
     check(&manifest, &text)?;
     Ok((index, document, manifest))
 }
@@ -175,24 +185,45 @@ pub fn fetch<S: LayerSink>(
     progress: &dyn Progress,
 ) -> Result<Pulled, Error> {
     let text = resolved.reference.familiar();
-    let config = from_any(&resolved.sources, |source| source.small_blob(&resolved.config)).map_err(Error::Registry)?;
+    let config = from_any(&resolved.sources, |source| source.small_blob(&resolved.config))
+        .map_err(Error::Registry)?;
     let outline = Outline::parse(&config, &text)?;
     if let (Some(wanted), Some(offered)) = (&options.platform, outline.platform())
         && resolved.index.is_none()
         && !offered.matches(wanted)
     {
-        return Err(Error::Platform { reference: text, wanted: wanted.clone(), offered: vec![offered] });
+        return Err(Error::Platform {
+            reference: text,
+            wanted: wanted.clone(),
+            offered: vec![offered],
+        });
     }
     let diff_ids = outline.into_diff_ids();
     if diff_ids.len() != resolved.layers.len() {
-        let problem =
-            format!("its manifest has {} layers, its configuration {}", resolved.layers.len(), diff_ids.len());
+        let problem = format!(
+            "its manifest has {} layers, its configuration {}",
+            resolved.layers.len(),
+            diff_ids.len()
+        );
         return Err(Error::Unusable { reference: text, problem });
     }
-    progress.report(&Event::Resolved { reference: &resolved.reference, digest: resolved.digest(), layers: diff_ids.len() });
+    progress.report(&Event::Resolved {
+        reference: &resolved.reference,
+        digest: resolved.digest(),
+        layers: diff_ids.len(),
+    });
     let layers: Vec<(Digest, Descriptor)> = diff_ids.into_iter().zip(resolved.layers).collect();
     let missing = missing(&layers, sink, progress)?;
-    let fetcher = Fetcher { sources: &resolved.sources, sink, progress, stop: AtomicBool::new(false) };
+    for (_, blob) in missing.iter().skip(options.parallel) {
+        progress.report(&Event::Layer {
+            id: &blob.digest,
+            status: Status::Waiting,
+            current: 0,
+            total: blob.size,
+        });
+    }
+    let fetcher =
+        Fetcher { sources: &resolved.sources, sink, progress, stop: AtomicBool::new(false) };
     fetcher.all(&missing, options.parallel)?;
     let repository = resolved.reference.repository();
     for (diff_id, blob) in &layers {
@@ -210,9 +241,15 @@ fn missing<'l, S: LayerSink>(
 ) -> Result<Vec<&'l (Digest, Descriptor)>, Error> {
     let mut missing: Vec<&(Digest, Descriptor)> = Vec::new();
     for layer in layers {
-        let is_here = sink.has(&layer.0).map_err(|error| Error::layer("look for", &layer.0, error))?;
+        let is_here =
+            sink.has(&layer.0).map_err(|error| Error::layer("look for", &layer.0, error))?;
         let status = if is_here { Status::AlreadyExists } else { Status::PullingFsLayer };
-        progress.report(&Event::Layer { id: &layer.1.digest, status, current: 0, total: layer.1.size });
+        progress.report(&Event::Layer {
+            id: &layer.1.digest,
+            status,
+            current: 0,
+            total: layer.1.size,
+        });
         if !is_here && !missing.iter().any(|(diff_id, _)| *diff_id == layer.0) {
             missing.push(layer);
         }
@@ -269,16 +306,27 @@ impl<S: LayerSink> Fetcher<'_, '_, S> {
         let mut sources = self.sources.iter().peekable();
         while let Some(source) = sources.next() {
             match self.layer_from(source, diff_id, blob) {
-                Err(Error::Registry(_)) if sources.peek().is_some() && !self.stop.load(Ordering::Relaxed) => {}
+                Err(Error::Registry(_))
+                    if sources.peek().is_some() && !self.stop.load(Ordering::Relaxed) => {}
                 result => return result,
             }
         }
         Ok(())
     }
 
-    fn layer_from(&self, source: &Repository<'_>, diff_id: &Digest, blob: &Descriptor) -> Result<(), Error> {
+    fn layer_from(
+        &self,
+        source: &Repository<'_>,
+        diff_id: &Digest,
+        blob: &Descriptor,
+    ) -> Result<(), Error> {
         let tell = |status, current| {
-            self.progress.report(&Event::Layer { id: &blob.digest, status, current, total: blob.size });
+            self.progress.report(&Event::Layer {
+                id: &blob.digest,
+                status,
+                current,
+                total: blob.size,
+            });
         };
         tell(Status::Downloading, 0);
         let arriving = Arriving {
@@ -287,7 +335,8 @@ impl<S: LayerSink> Fetcher<'_, '_, S> {
             received: 0,
             tell: &tell,
         };
-        let (kept, passed) = decode(arriving, Some(blob.size), Some(diff_id), |tar| self.sink.unpack(diff_id, tar));
+        let (kept, passed) =
+            decode(arriving, Some(blob.size), Some(diff_id), |tar| self.sink.unpack(diff_id, tar));
         match (kept, passed) {
             (Ok(_), Ok(_)) => {
                 tell(Status::PullComplete, blob.size);

@@ -9,7 +9,9 @@ use std::thread;
 use hako_types::{Digest, Reference};
 
 use super::image::Outline;
-use super::{BlobLedger, Compression, Error, Event, KnownBlob, LayerSource, Progress, Status, compressed};
+use super::{
+    BlobLedger, Compression, Error, Event, KnownBlob, LayerSource, Progress, Status, compressed,
+};
 use crate::registry::{self, Client, Descriptor, Document, Manifest, Repository, media};
 
 /// How many known forms of a layer are asked for before it is sent.
@@ -79,16 +81,27 @@ pub fn push<S: LayerSource>(
     let repository = client.repository(&reference).map_err(Error::Registry)?;
     let diff_ids = Outline::parse(image.config, &text)?.into_diff_ids();
     let own: Option<Manifest> = image.manifest.and_then(|bytes| serde_json::from_slice(bytes).ok());
-    let own_layers = own.as_ref().filter(|m| m.layers.len() == diff_ids.len()).map(|m| m.layers.as_slice());
-    let pusher = Pusher { client, repository: &repository, reference: &reference, options, source, ledger, progress };
+    let own_layers =
+        own.as_ref().filter(|m| m.layers.len() == diff_ids.len()).map(|m| m.layers.as_slice());
+    let pusher = Pusher {
+        client,
+        repository: &repository,
+        reference: &reference,
+        options,
+        source,
+        ledger,
+        progress,
+    };
     let blobs = pusher.all(&diff_ids, own_layers)?;
-    let reusable = own_layers.is_some_and(|own| own.iter().zip(&blobs).all(|(own, blob)| own.digest == blob.digest));
+    let reusable = own_layers
+        .is_some_and(|own| own.iter().zip(&blobs).all(|(own, blob)| own.digest == blob.digest));
     let document = match (image.manifest, own) {
         (Some(bytes), Some(own)) if reusable && own.config.digest == Digest::of(image.config) => {
             let media_type = own.media_type.as_deref().unwrap_or(media::OCI_MANIFEST);
             Document { descriptor: Descriptor::of(media_type, bytes), bytes: bytes.to_owned() }
         }
-        _ => written(image.config, &blobs, options.format).map_err(|source| Error::Config { reference: text, source })?,
+        _ => written(image.config, &blobs, options.format)
+            .map_err(|source| Error::Config { reference: text, source })?,
     };
     pusher.config(image.config)?;
     let name = reference.tag.clone().unwrap_or_else(|| document.descriptor.digest.to_string());
@@ -99,7 +112,11 @@ pub fn push<S: LayerSource>(
 }
 
 /// Writes the manifest of an image with these layers.
-fn written(config: &[u8], layers: &[Descriptor], format: Format) -> Result<Document, serde_json::Error> {
+fn written(
+    config: &[u8],
+    layers: &[Descriptor],
+    format: Format,
+) -> Result<Document, serde_json::Error> {
     let kinds: Vec<Compression> = layers.iter().map(|layer| kind(&layer.media_type)).collect();
     let format = if kinds.contains(&Compression::Zstd) { Format::Oci } else { format };
     let (manifest_type, config_type) = match format {
@@ -107,7 +124,8 @@ fn written(config: &[u8], layers: &[Descriptor], format: Format) -> Result<Docum
         Format::Oci => (media::OCI_MANIFEST, media::OCI_CONFIG),
     };
     let layer = |(layer, kind): (&Descriptor, &Compression)| {
-        let media_type = if format == Format::Docker { kind.docker_layer() } else { kind.oci_layer() };
+        let media_type =
+            if format == Format::Docker { kind.docker_layer() } else { kind.oci_layer() };
         Descriptor::new(media_type, layer.digest.clone(), layer.size)
     };
     let manifest = Manifest {
@@ -143,7 +161,11 @@ struct Pusher<'p, S> {
 
 impl<S: LayerSource> Pusher<'_, S> {
     /// Brings all layers into the registry, and returns their blobs in the same order.
-    fn all(&self, diff_ids: &[Digest], own: Option<&[Descriptor]>) -> Result<Vec<Descriptor>, Error> {
+    fn all(
+        &self,
+        diff_ids: &[Digest],
+        own: Option<&[Descriptor]>,
+    ) -> Result<Vec<Descriptor>, Error> {
         let mut jobs: Vec<(&Digest, Option<&Descriptor>)> = Vec::new();
         for (at, diff_id) in diff_ids.iter().enumerate() {
             self.tell(diff_id, Status::Preparing, 0);
@@ -210,10 +232,12 @@ impl<S: LayerSource> Pusher<'_, S> {
     /// Returns what `repository` (with its registry) is called at the host that is pushed to, if it lies there too.
     fn neighbour(&self, repository: &str) -> Option<String> {
         let (domain, path) = repository.split_once('/')?;
-        let reference = Reference { domain: domain.to_owned(), path: path.to_owned(), tag: None, digest: None };
+        let reference =
+            Reference { domain: domain.to_owned(), path: path.to_owned(), tag: None, digest: None };
         let endpoint = self.client.config().own(&reference).ok()?;
         let here = self.repository.endpoint();
-        (endpoint.host == here.host && endpoint.repository != here.repository).then_some(endpoint.repository)
+        (endpoint.host == here.host && endpoint.repository != here.repository)
+            .then_some(endpoint.repository)
     }
 
     fn send(&self, diff_id: &Digest) -> Result<Descriptor, Error> {
@@ -224,7 +248,11 @@ impl<S: LayerSource> Pusher<'_, S> {
                     *unreadable.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     io::Error::other("the layer cannot be opened")
                 })?;
-                let content = Leaving { inner: content, sent: 0, tell: |n| self.tell(diff_id, Status::Pushing, n) };
+                let content = Leaving {
+                    inner: content,
+                    sent: 0,
+                    tell: |n| self.tell(diff_id, Status::Pushing, n),
+                };
                 compressed(scope, Box::new(content), self.options.compression, self.options.threads)
             })
         });
@@ -238,7 +266,10 @@ impl<S: LayerSource> Pusher<'_, S> {
     }
 
     fn noted(&self, diff_id: &Digest, blob: Descriptor) -> Descriptor {
-        self.ledger.record(diff_id, &KnownBlob { blob: blob.clone(), repository: self.reference.repository() });
+        self.ledger.record(
+            diff_id,
+            &KnownBlob { blob: blob.clone(), repository: self.reference.repository() },
+        );
         blob
     }
 
