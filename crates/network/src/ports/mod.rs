@@ -108,7 +108,8 @@ pub struct Reserved {
     pub binding: Binding,
     /// The port of the endpoint that it leads to.
     pub container: u16,
-    /// The socket that keeps it; none for a protocol that the kernel lacks.
+    /// The socket that keeps it. None for a protocol that the kernel lacks, and where the socket of the entry before it keeps the
+    /// port for both families.
     pub socket: Option<OwnedFd>,
 }
 
@@ -179,51 +180,59 @@ fn reserve_one(
     }
 }
 
-/// Takes one port at all the addresses of the mapping; 0 lets the kernel choose the first, and the others follow.
+/// Takes one port at all the addresses of the mapping; 0 lets the kernel choose.
 fn bind_all(
     mapping: &PortMapping,
     port: u16,
     allocated: &BTreeSet<Binding>,
 ) -> Result<Vec<Reserved>, Error> {
-    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    let ips = mapping.host_ip.as_ref().map_or(everywhere.as_slice(), std::slice::from_ref);
-    let mut port = port;
-    let mut all = Vec::new();
-    for ip in ips {
-        let mut binding = Binding { ip: *ip, port, protocol: mapping.protocol };
-        let address = SocketAddr::new(*ip, port);
-        if port != 0 && is_allocated(&binding, allocated) {
-            return Err(Error::Allocated(address));
-        }
-        let socket = match bind(&binding) {
-            Ok(socket) => socket,
-            // A host without IPv6 has nobody to reserve it from.
-            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
-                if mapping.host_ip.is_none() && ip.is_ipv6() =>
-            {
-                continue;
-            }
-            Err(source) => {
-                return Err(Error::Bind {
-                    address,
-                    protocol: mapping.protocol,
-                    source: source.into(),
-                });
-            }
+    let protocol = mapping.protocol;
+    let v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let v6 = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let check = |ips: &[IpAddr], port: u16| {
+        let taken = |ip: &&IpAddr| is_allocated(&Binding { ip: **ip, port, protocol }, allocated);
+        ips.iter()
+            .find(taken)
+            .map_or(Ok(()), |ip| Err(Error::Allocated(SocketAddr::new(*ip, port))))
+    };
+    let take = |at: IpAddr, both: bool, ips: &[IpAddr]| {
+        check(ips, port)?;
+        let bound = bind(&Binding { ip: at, port, protocol }, both);
+        let socket = bound.map_err(|source| {
+            let address = SocketAddr::new(ips[0], port);
+            Error::Bind { address, protocol, source: source.into() }
+        })?;
+        let chosen = if port == 0 { socket.as_ref().map_or(0, port_of) } else { port };
+        check(ips, chosen)?;
+        let reserved = |ip: IpAddr, socket| Reserved {
+            binding: Binding { ip, port: chosen, protocol },
+            container: mapping.container,
+            socket,
         };
-        if let Some(socket) = &socket
-            && let Ok(bound) = rustix::net::getsockname(socket)
-            && let Ok(bound) = SocketAddr::try_from(bound)
-        {
-            port = bound.port();
-            binding.port = port;
-        }
-        if is_allocated(&binding, allocated) {
-            return Err(Error::Allocated(SocketAddr::new(*ip, port)));
-        }
-        all.push(Reserved { binding, container: mapping.container, socket });
+        let mut all = vec![reserved(ips[0], socket)];
+        all.extend(ips.iter().skip(1).map(|ip| reserved(*ip, None)));
+        Ok(all)
+    };
+    match mapping.host_ip {
+        Some(ip) => take(ip, false, &[ip]),
+        // One socket that serves both families is half the work of two.
+        None => match take(v6, true, &[v4, v6]) {
+            Err(Error::Bind { source, .. }) if is_lacking(&source) => take(v4, false, &[v4]),
+            other => other,
+        },
     }
-    Ok(all)
+}
+
+/// Tells whether the host has no IPv6 (`EAFNOSUPPORT`, `EADDRNOTAVAIL`).
+fn is_lacking(source: &io::Error) -> bool {
+    let errno = source.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+/// Returns the port that the kernel has chosen for a socket.
+fn port_of(socket: &OwnedFd) -> u16 {
+    let bound = rustix::net::getsockname(socket).and_then(SocketAddr::try_from);
+    bound.map_or(0, |address| address.port())
 }
 
 /// Looks for a binding that is in the way. Those of one port are not neighbours in the set, but the set is small.
@@ -231,8 +240,9 @@ fn is_allocated(binding: &Binding, allocated: &BTreeSet<Binding>) -> bool {
     allocated.iter().any(|other| other.collides(binding))
 }
 
-/// Binds, and for connections listens: until then two sockets may share a port. None when the kernel has no such protocol.
-fn bind(binding: &Binding) -> Result<Option<OwnedFd>, Errno> {
+/// Binds, at both families' addresses where that is asked for, and for connections listens: until then two sockets may share a
+/// port. None when the kernel has no such protocol.
+fn bind(binding: &Binding, both: bool) -> Result<Option<OwnedFd>, Errno> {
     let family = if binding.ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (kind, protocol) = match binding.protocol {
@@ -245,7 +255,7 @@ fn bind(binding: &Binding) -> Result<Option<OwnedFd>, Errno> {
         other => other?,
     };
     if binding.ip.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+        sockopt::set_ipv6_v6only(&socket, !both)?;
     }
     if kind == SocketType::STREAM {
         // Connections of a former owner that are still closing are not in the way.
