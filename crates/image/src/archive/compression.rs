@@ -25,7 +25,9 @@ pub fn plain<'s>(source: impl Read + 's) -> io::Result<Box<dyn BufRead + 's>> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             buffered(zstd::stream::read::Decoder::with_buffer(whole)?)
         }
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => buffered(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            buffered(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY))
+        }
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => buffered(bzip2::bufread::MultiBzDecoder::new(whole)),
         _ => Box::new(whole),
     })

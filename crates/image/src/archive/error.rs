@@ -47,7 +47,9 @@ pub enum Error {
         found: Digest,
     },
     /// A layer is not the one that the image's configuration lists.
-    #[error("layer `{name}` of the archive is damaged: it is `{found}`, but its image lists `{expected}`")]
+    #[error(
+        "layer `{name}` of the archive is damaged: it is `{found}`, but its image lists `{expected}`"
+    )]
     WrongLayer {
         /// Its name in the archive.
         name: String,

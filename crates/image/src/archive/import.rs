@@ -44,7 +44,8 @@ pub fn import(images: &Images<'_>, source: impl Read, wanted: &Import) -> Result
         created: Some(Moment::now()),
         ..Addition::default()
     };
-    let image = images.put(&Draft { config: child_config(&base, addition).to_bytes(), ..Draft::default() })?;
+    let image = images
+        .put(&Draft { config: child_config(&base, addition).to_bytes(), ..Draft::default() })?;
     if let Some(name) = &wanted.name {
         images.tag(&image.id, name)?;
     }

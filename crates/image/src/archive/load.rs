@@ -52,7 +52,8 @@ struct Item {
 /// When the archive is damaged or has no images; no image is kept then.
 pub fn load(images: &Images<'_>, source: impl Read) -> Result<Vec<Loaded>, Error> {
     let lease = images.layers().lease()?;
-    let mut source = compression::plain(source).map_err(|error| Error::Archive(crate::tar::Error::Read(error)))?;
+    let mut source = compression::plain(source)
+        .map_err(|error| Error::Archive(crate::tar::Error::Read(error)))?;
     let mut members = Members::read(&mut *source, &lease)?;
     let described = match (members.document("manifest.json"), members.document("index.json")) {
         (Some(bytes), _) => docker(&members, bytes)?,
@@ -77,7 +78,9 @@ fn keep(images: &Images<'_>, one: Described) -> Result<Loaded, Error> {
     let mut displaced = Vec::new();
     for name in &one.names {
         match images.resolve(&name.to_string()) {
-            Ok(old) if old.id != image.id && old.names.contains(name) => displaced.push((name.clone(), old.id)),
+            Ok(old) if old.id != image.id && old.names.contains(name) => {
+                displaced.push((name.clone(), old.id))
+            }
             _ => {}
         }
         images.tag(&image.id, name)?;
@@ -88,7 +91,8 @@ fn keep(images: &Images<'_>, one: Described) -> Result<Loaded, Error> {
 /// Checks that the image's layers are there and are those that its configuration lists.
 fn check(members: &Members, one: &Described) -> Result<(), Error> {
     let name = &one.config_name;
-    let config = ImageConfig::parse(&one.config).map_err(|source| Error::Config { name: name.clone(), source })?;
+    let config = ImageConfig::parse(&one.config)
+        .map_err(|source| Error::Config { name: name.clone(), source })?;
     if config.rootfs.diff_ids.len() != one.layers.len() {
         return Err(Error::LayerCount(name.clone()));
     }
@@ -107,8 +111,14 @@ fn docker(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
     let document = |source| Error::Document { name: "manifest.json".into(), source };
     let items: Vec<Item> = serde_json::from_slice(bytes).map_err(document)?;
     let describe = |item: Item| {
-        let config = members.document(&item.config).ok_or_else(|| Error::Lacks(item.config.clone()))?.to_vec();
-        let name = item.config.strip_prefix("blobs/sha256/").unwrap_or(item.config.trim_end_matches(".json"));
+        let config = members
+            .document(&item.config)
+            .ok_or_else(|| Error::Lacks(item.config.clone()))?
+            .to_vec();
+        let name = item
+            .config
+            .strip_prefix("blobs/sha256/")
+            .unwrap_or(item.config.trim_end_matches(".json"));
         if let Ok(expected) = format!("sha256:{name}").parse::<Digest>() {
             let found = Digest::of(&config);
             if found != expected {
@@ -120,7 +130,12 @@ fn docker(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
             manifest: None,
             config,
             layers: item.layers,
-            names: item.repo_tags.iter().filter_map(|tag| tag.parse().ok()).map(Reference::tagged).collect(),
+            names: item
+                .repo_tags
+                .iter()
+                .filter_map(|tag| tag.parse().ok())
+                .map(Reference::tagged)
+                .collect(),
         })
     };
     items.into_iter().map(describe).collect()
@@ -141,11 +156,17 @@ fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
             .filter(|name| name.tag.is_some());
         let digest = if media::is_index(&descriptor.media_type) {
             let inner = members.blob(&descriptor.digest)?;
-            let inner: Index = serde_json::from_slice(inner).map_err(document(&blob_name(&descriptor.digest)))?;
+            let inner: Index =
+                serde_json::from_slice(inner).map_err(document(&blob_name(&descriptor.digest)))?;
             let is_here = |digest: &Digest| members.document(&blob_name(digest)).is_some();
-            let whole = Index { manifests: inner.manifests.into_iter().filter(|one| is_here(&one.digest)).collect(), ..inner };
+            let whole = Index {
+                manifests: inner.manifests.into_iter().filter(|one| is_here(&one.digest)).collect(),
+                ..inner
+            };
             let chosen = whole.select(&Platform::host()).or(whole.manifests.first());
-            chosen.map(|chosen| chosen.digest.clone()).ok_or_else(|| Error::Lacks(blob_name(&descriptor.digest)))?
+            chosen
+                .map(|chosen| chosen.digest.clone())
+                .ok_or_else(|| Error::Lacks(blob_name(&descriptor.digest)))?
         } else {
             descriptor.digest.clone()
         };
@@ -154,8 +175,15 @@ fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
             continue;
         }
         let bytes = members.blob(&digest)?;
-        let manifest: Manifest = serde_json::from_slice(bytes).map_err(document(&blob_name(&digest)))?;
-        if descriptor.artifact_type.is_some() || !manifest.layers.iter().all(|layer| members.diff_id(&blob_name(&layer.digest)).is_some()) && manifest.config.media_type.contains("empty") {
+        let manifest: Manifest =
+            serde_json::from_slice(bytes).map_err(document(&blob_name(&digest)))?;
+        if descriptor.artifact_type.is_some()
+            || !manifest
+                .layers
+                .iter()
+                .all(|layer| members.diff_id(&blob_name(&layer.digest)).is_some())
+                && manifest.config.media_type.contains("empty")
+        {
             continue;
         }
         described.push(Described {

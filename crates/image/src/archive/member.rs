@@ -40,7 +40,9 @@ impl Members {
         while let Some(entry) = reader.next()? {
             let name = cleaned(&String::from_utf8_lossy(&entry.path), "");
             let member = match entry.kind {
-                Kind::Symlink => Member::Link(cleaned(&String::from_utf8_lossy(&entry.link), &name)),
+                Kind::Symlink => {
+                    Member::Link(cleaned(&String::from_utf8_lossy(&entry.link), &name))
+                }
                 Kind::HardLink => Member::Link(cleaned(&String::from_utf8_lossy(&entry.link), "")),
                 Kind::File => match member(&mut reader, &entry, &name, lease)? {
                     Some(member) => member,
@@ -52,7 +54,10 @@ impl Members {
                 held += bytes.len();
                 if held > ALL_SMALL {
                     let what = "bytes in documents";
-                    return Err(Error::Archive(crate::tar::Error::TooMuch { what, limit: ALL_SMALL as u64 }));
+                    return Err(Error::Archive(crate::tar::Error::TooMuch {
+                        what,
+                        limit: ALL_SMALL as u64,
+                    }));
                 }
             }
             members.0.insert(name, member);
@@ -130,7 +135,8 @@ fn member<R: BufRead>(
     if entry.segments.is_some() {
         return Ok(None);
     }
-    let named: Option<Digest> = name.strip_prefix("blobs/sha256/").and_then(|hex| format!("sha256:{hex}").parse().ok());
+    let named: Option<Digest> =
+        name.strip_prefix("blobs/sha256/").and_then(|hex| format!("sha256:{hex}").parse().ok());
     if let Some(diff_id) = named.filter(|digest| lease.has(digest)) {
         return Ok(Some(Member::Present(diff_id)));
     }
@@ -158,17 +164,23 @@ fn read(error: io::Error) -> Error {
 /// Tells whether a file that begins so is a tar, or a compressed one.
 fn looks_like_layer(head: &[u8]) -> bool {
     let is_zero = head.len() == 512 && head.iter().all(|byte| *byte == 0);
-    let is_tar = head.get(257..262) == Some(b"ustar") || Reader::new(head, Limits::default()).next().is_ok_and(|e| e.is_some());
-    let is_compressed =
-        matches!(head, [0x1f, 0x8b, 8, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
-            || head.starts_with(b"\xfd7zXZ\0")
-            || head.starts_with(b"BZh");
+    let is_tar = head.get(257..262) == Some(b"ustar")
+        || Reader::new(head, Limits::default()).next().is_ok_and(|e| e.is_some());
+    let is_compressed = matches!(
+        head,
+        [0x1f, 0x8b, 8, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
+    ) || head.starts_with(b"\xfd7zXZ\0")
+        || head.starts_with(b"BZh");
     is_zero || is_tar || is_compressed
 }
 
 /// Returns `path` without `.` and `..`, relative to the directory that `from` lies in.
 fn cleaned(path: &str, from: &str) -> String {
-    let base = if path.starts_with('/') { "" } else { from.rsplit_once('/').map_or("", |(directory, _)| directory) };
+    let base = if path.starts_with('/') {
+        ""
+    } else {
+        from.rsplit_once('/').map_or("", |(directory, _)| directory)
+    };
     let mut parts: Vec<&str> = Vec::new();
     for part in base.split('/').chain(path.split('/')) {
         match part {

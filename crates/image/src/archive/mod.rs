@@ -11,8 +11,6 @@ mod import;
 mod load;
 mod member;
 mod save;
-#[cfg(test)]
-mod tests;
 
 pub use compression::plain;
 pub use error::Error;

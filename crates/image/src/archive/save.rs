@@ -39,12 +39,18 @@ impl SavePlan {
         for text in wanted {
             for (image, name) in find(images, text)? {
                 if let Some(missing) = image.diff_ids().iter().find(|id| !plan.layers.has(id)) {
-                    return Err(content::Error::MissingLayer { image: image.id.clone(), layer: missing.clone() }.into());
+                    return Err(content::Error::MissingLayer {
+                        image: image.id.clone(),
+                        layer: missing.clone(),
+                    }
+                    .into());
                 }
-                let at = plan.images.iter().position(|(old, _)| old.id == image.id).unwrap_or_else(|| {
-                    plan.images.push((image, Vec::new()));
-                    plan.images.len() - 1
-                });
+                let at = plan.images.iter().position(|(old, _)| old.id == image.id).unwrap_or_else(
+                    || {
+                        plan.images.push((image, Vec::new()));
+                        plan.images.len() - 1
+                    },
+                );
                 let names = &mut plan.images[at].1;
                 names.extend(name.filter(|name| !names.contains(name)));
             }
@@ -92,7 +98,9 @@ impl SavePlan {
 
     /// Returns the manifest of an image whose layers are not compressed.
     fn manifest(&self, image: &Image) -> Result<Manifest, Error> {
-        let layer = |id: &Digest| Ok(Descriptor::new(media::OCI_LAYER, id.clone(), self.layers.tar_size(id)?));
+        let layer = |id: &Digest| {
+            Ok(Descriptor::new(media::OCI_LAYER, id.clone(), self.layers.tar_size(id)?))
+        };
         Ok(Manifest {
             schema_version: 2,
             media_type: Some(media::OCI_MANIFEST.into()),
@@ -113,7 +121,12 @@ fn find(images: &Images<'_>, text: &str) -> Result<Vec<(Image, Option<Reference>
         let repository = name.repository();
         let mut found = Vec::new();
         for image in images.list()? {
-            let names: Vec<Reference> = image.names.iter().filter(|name| name.repository() == repository).cloned().collect();
+            let names: Vec<Reference> = image
+                .names
+                .iter()
+                .filter(|name| name.repository() == repository)
+                .cloned()
+                .collect();
             found.extend(names.into_iter().map(|name| (image.clone(), Some(name))));
         }
         found.sort_by(|a, b| a.1.cmp(&b.1));
@@ -122,7 +135,11 @@ fn find(images: &Images<'_>, text: &str) -> Result<Vec<(Image, Option<Reference>
         }
     }
     let image = images.resolve(text)?;
-    let name = text.parse::<Reference>().ok().map(Reference::tagged).filter(|name| image.names.contains(name));
+    let name = text
+        .parse::<Reference>()
+        .ok()
+        .map(Reference::tagged)
+        .filter(|name| image.names.contains(name));
     Ok(vec![(image, name)])
 }
 
@@ -135,7 +152,10 @@ fn described(descriptor: &Descriptor, image: &Image, names: &[Reference]) -> Vec
     let named = |name: &Reference| {
         let mut one = plain.clone();
         one.annotations.insert("io.containerd.image.name".into(), name.to_string());
-        one.annotations.insert("org.opencontainers.image.ref.name".into(), name.tag.clone().unwrap_or_default());
+        one.annotations.insert(
+            "org.opencontainers.image.ref.name".into(),
+            name.tag.clone().unwrap_or_default(),
+        );
         one
     };
     names.iter().map(named).collect()
@@ -153,22 +173,30 @@ struct Archive<W: Write> {
 
 impl<W: Write> Archive<W> {
     fn directory(&mut self, name: &str) -> Result<(), Error> {
-        let entry = Entry { path: name.into(), kind: Kind::Directory, mode: 0o755, ..Entry::default() };
+        let entry =
+            Entry { path: name.into(), kind: Kind::Directory, mode: 0o755, ..Entry::default() };
         self.out.entry(&entry).map_err(Error::Write)
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.out.file(&Entry { path: name.into(), mode: 0o644, ..Entry::default() }, bytes).map_err(Error::Write)
+        self.out
+            .file(&Entry { path: name.into(), mode: 0o644, ..Entry::default() }, bytes)
+            .map_err(Error::Write)
     }
 
     fn blob(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
-        if self.written.insert(digest.clone()) { self.file(&blob_name(digest), bytes) } else { Ok(()) }
+        if self.written.insert(digest.clone()) {
+            self.file(&blob_name(digest), bytes)
+        } else {
+            Ok(())
+        }
     }
 
     fn layer(&mut self, layers: &Layers, diff_id: &Digest) -> Result<(), Error> {
         if self.written.insert(diff_id.clone()) {
             let size = layers.tar_size(diff_id)?;
-            let entry = Entry { path: blob_name(diff_id).into(), mode: 0o644, size, ..Entry::default() };
+            let entry =
+                Entry { path: blob_name(diff_id).into(), mode: 0o644, size, ..Entry::default() };
             self.out.entry(&entry).map_err(Error::Write)?;
             layers.tar(diff_id, self.out.output())?;
         }

@@ -40,10 +40,17 @@ pub fn apply_change(settings: &mut Settings, line: &str) -> Result<(), ChangeErr
     let text = line.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();
-    let bad = |problem: &str| ChangeError::Arguments { line: text.to_owned(), problem: problem.to_owned() };
+    let bad = |problem: &str| ChangeError::Arguments {
+        line: text.to_owned(),
+        problem: problem.to_owned(),
+    };
     let name = name.to_ascii_uppercase();
     if rest.is_empty() && !matches!(name.as_str(), "CMD" | "ENTRYPOINT" | "USER") {
-        return Err(if is_known(&name) { bad("it needs an argument") } else { ChangeError::Instruction(text.to_owned()) });
+        return Err(if is_known(&name) {
+            bad("it needs an argument")
+        } else {
+            ChangeError::Instruction(text.to_owned())
+        });
     }
     match name.as_str() {
         "CMD" => settings.cmd = Some(command(settings, rest)),
@@ -66,7 +73,8 @@ pub fn apply_change(settings: &mut Settings, line: &str) -> Result<(), ChangeErr
         "USER" => settings.user = rest.to_owned(),
         "WORKDIR" => settings.working_dir = joined(&settings.working_dir, rest),
         "VOLUME" => {
-            let list = array(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
+            let list =
+                array(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
             if list.iter().any(|path| path.trim().is_empty()) {
                 return Err(bad("a volume has no path"));
             }
@@ -80,14 +88,26 @@ pub fn apply_change(settings: &mut Settings, line: &str) -> Result<(), ChangeErr
             }
             settings.on_build.push(rest.to_owned());
         }
-        "HEALTHCHECK" => settings.healthcheck = Some(healthcheck(rest).map_err(|problem| bad(&problem))?),
+        "HEALTHCHECK" => {
+            settings.healthcheck = Some(healthcheck(rest).map_err(|problem| bad(&problem))?)
+        }
         _ => return Err(ChangeError::Instruction(text.to_owned())),
     }
     Ok(())
 }
 
 fn is_known(name: &str) -> bool {
-    matches!(name, "ENV" | "LABEL" | "EXPOSE" | "WORKDIR" | "VOLUME" | "STOPSIGNAL" | "ONBUILD" | "HEALTHCHECK")
+    matches!(
+        name,
+        "ENV"
+            | "LABEL"
+            | "EXPOSE"
+            | "WORKDIR"
+            | "VOLUME"
+            | "STOPSIGNAL"
+            | "ONBUILD"
+            | "HEALTHCHECK"
+    )
 }
 
 /// Reads the exec form, a JSON array of strings.
@@ -101,7 +121,8 @@ fn command(settings: &Settings, text: &str) -> Vec<String> {
         return Vec::new();
     }
     array(text).unwrap_or_else(|| {
-        let mut words = settings.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
+        let mut words =
+            settings.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
         words.push(text.to_owned());
         words
     })
@@ -184,15 +205,21 @@ fn healthcheck(text: &str) -> Result<Healthcheck, String> {
     let mut check = Healthcheck::default();
     let mut rest = text;
     while let Some(option) = rest.strip_prefix("--") {
-        let (flag, after) = option.split_once(char::is_whitespace).ok_or("the command is missing")?;
-        let (name, value) = flag.split_once('=').ok_or_else(|| format!("`--{flag}` needs a value"))?;
-        let nanos = || value.parse::<GoDuration>().map(GoDuration::nanos).map_err(|error| error.to_string());
+        let (flag, after) =
+            option.split_once(char::is_whitespace).ok_or("the command is missing")?;
+        let (name, value) =
+            flag.split_once('=').ok_or_else(|| format!("`--{flag}` needs a value"))?;
+        let nanos = || {
+            value.parse::<GoDuration>().map(GoDuration::nanos).map_err(|error| error.to_string())
+        };
         match name {
             "interval" => check.interval = nanos()?,
             "timeout" => check.timeout = nanos()?,
             "start-period" => check.start_period = nanos()?,
             "start-interval" => check.start_interval = nanos()?,
-            "retries" => check.retries = value.parse().map_err(|_| format!("`{value}` is not a number"))?,
+            "retries" => {
+                check.retries = value.parse().map_err(|_| format!("`{value}` is not a number"))?
+            }
             _ => return Err(format!("`--{name}` is not a flag of HEALTHCHECK")),
         }
         rest = after.trim_start();
@@ -244,7 +271,17 @@ mod tests {
 
     #[test]
     fn other_instructions_and_malformed_ones_are_refused() {
-        for line in ["RUN nothing", "FROM x", "", "ENV", "ENV A", "EXPOSE x", "LABEL \"a=b", "ONBUILD FROM x", "HEALTHCHECK x"] {
+        for line in [
+            "RUN nothing",
+            "FROM x",
+            "",
+            "ENV",
+            "ENV A",
+            "EXPOSE x",
+            "LABEL \"a=b",
+            "ONBUILD FROM x",
+            "HEALTHCHECK x",
+        ] {
             assert!(apply_change(&mut Settings::default(), line).is_err(), "{line}");
         }
     }

@@ -40,7 +40,14 @@ pub fn child_config(parent: &ImageConfig, addition: Addition) -> ImageConfig {
         child.config = settings;
     }
     child.rootfs.diff_ids.extend(addition.layer);
-    for stale in ["id", "parent", "container", "container_config", "moby.buildkit.buildinfo.v1", "moby.buildkit.cache.v0"] {
+    for stale in [
+        "id",
+        "parent",
+        "container",
+        "container_config",
+        "moby.buildkit.buildinfo.v1",
+        "moby.buildkit.cache.v0",
+    ] {
         child.rest.remove(stale);
     }
     child

@@ -89,7 +89,9 @@ impl Settings {
     /// Returns the value of environment variable `name`.
     #[must_use]
     pub fn env(&self, name: &str) -> Option<&str> {
-        self.env.iter().find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+        self.env.iter().find_map(|pair| {
+            pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value)
+        })
     }
 
     /// Sets environment variable `name`, in its place if it is there.

@@ -84,7 +84,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound(_) | Self::MissingLayer { .. } => Kind::NotFound,
-            Self::Ambiguous(_) | Self::Name { .. } | Self::TagDigest(_) | Self::Config { .. } => Kind::Invalid,
+            Self::Ambiguous(_) | Self::Name { .. } | Self::TagDigest(_) | Self::Config { .. } => {
+                Kind::Invalid
+            }
             Self::InUse { .. } => Kind::Conflict,
             Self::Layers(error) => error.kind(),
             Self::Database(error) => error.kind(),
@@ -95,7 +97,9 @@ impl Fault for Error {
         match self {
             Self::Ambiguous(_) => Some("give more digits of the id".into()),
             Self::MissingLayer { .. } => Some("pull or load the image again".into()),
-            Self::InUse { forcible: true, .. } => Some("remove what uses it, or use `--force`".into()),
+            Self::InUse { forcible: true, .. } => {
+                Some("remove what uses it, or use `--force`".into())
+            }
             Self::InUse { .. } => Some("stop and remove the container that uses it".into()),
             Self::Layers(error) => error.hint(),
             Self::Database(error) => error.hint(),

@@ -45,7 +45,14 @@ impl Images<'_> {
         for id in layers {
             let size = self.layers.size(id)?;
             let (created_by, comment) = (String::new(), String::new());
-            lines.push(HistoryLine { id: None, created: None, created_by, comment, size, names: Vec::new() });
+            lines.push(HistoryLine {
+                id: None,
+                created: None,
+                created_by,
+                comment,
+                size,
+                names: Vec::new(),
+            });
         }
         lines.reverse();
         if let Some(first) = lines.first_mut() {

@@ -45,7 +45,12 @@ impl Image {
     #[must_use]
     pub fn lower_dirs(&self, layers: &Layers) -> Vec<PathBuf> {
         let mut seen = std::collections::HashSet::new();
-        self.diff_ids().iter().rev().filter(|id| seen.insert(*id)).map(|id| layers.path(id)).collect()
+        self.diff_ids()
+            .iter()
+            .rev()
+            .filter(|id| seen.insert(*id))
+            .map(|id| layers.path(id))
+            .collect()
     }
 
     /// Returns what it runs on.

@@ -63,7 +63,10 @@ impl Images<'_> {
                 })
                 .map_err(Error::query)?;
             let known = blobs.into_iter().filter_map(|(digest, size, media_type, repository)| {
-                Some(KnownBlob { blob: Descriptor::new(&media_type, digest.parse().ok()?, size), repository })
+                Some(KnownBlob {
+                    blob: Descriptor::new(&media_type, digest.parse().ok()?, size),
+                    repository,
+                })
             });
             ledger.known.insert(layer.clone(), known.collect());
         }

@@ -115,7 +115,8 @@ impl<'a> Images<'a> {
     /// When the configuration is malformed, a layer is missing, or the database fails.
     pub fn put(&self, draft: &Draft) -> Result<Image, Error> {
         let id = Digest::of(&draft.config);
-        let config = ImageConfig::parse(&draft.config).map_err(|source| Error::Config { id: id.clone(), source })?;
+        let config = ImageConfig::parse(&draft.config)
+            .map_err(|source| Error::Config { id: id.clone(), source })?;
         let mut size = 0;
         for diff_id in &config.rootfs.diff_ids {
             if !self.layers.has(diff_id) {
@@ -133,14 +134,18 @@ impl<'a> Images<'a> {
     /// [`Error::TagDigest`] when the name has a digest, [`Error::NotFound`] when there is no such image.
     pub fn tag(&self, id: &Digest, name: &Reference) -> Result<(), Error> {
         let name = name.clone().tagged();
-        let (None, Some(tag)) = (&name.digest, &name.tag) else { return Err(Error::TagDigest(name.familiar())) };
+        let (None, Some(tag)) = (&name.digest, &name.tag) else {
+            return Err(Error::TagDigest(name.familiar()));
+        };
         self.database.write(|t| {
             if rows::image(t, id)?.is_none() {
                 return Err(Error::NotFound(id.to_string()));
             }
-            t.prepare_cached("INSERT OR REPLACE INTO image_name (repository, tag, image) VALUES (?1, ?2, ?3)")
-                .and_then(|mut s| s.execute((name.repository(), tag, id.as_str())))
-                .map_err(Error::query)?;
+            t.prepare_cached(
+                "INSERT OR REPLACE INTO image_name (repository, tag, image) VALUES (?1, ?2, ?3)",
+            )
+            .and_then(|mut s| s.execute((name.repository(), tag, id.as_str())))
+            .map_err(Error::query)?;
             Ok(())
         })
     }
@@ -183,8 +188,11 @@ impl<'a> Images<'a> {
     /// When the database fails.
     pub fn touch_used(&self, id: &Digest) -> Result<(), Error> {
         self.database.write(|t| {
-            t.execute("UPDATE image SET used = ?2 WHERE id = ?1", (id.as_str(), Moment::now().nanos()))
-                .map_err(Error::query)?;
+            t.execute(
+                "UPDATE image SET used = ?2 WHERE id = ?1",
+                (id.as_str(), Moment::now().nanos()),
+            )
+            .map_err(Error::query)?;
             Ok(())
         })
     }
@@ -212,6 +220,3 @@ impl<'a> Images<'a> {
         Ok(freed)
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -44,7 +44,8 @@ impl LabelFilter {
     #[must_use]
     pub fn matches(&self, image: &Image) -> bool {
         let found = image.config.config.labels.get(&self.key);
-        let has = found.is_some_and(|value| self.value.as_ref().is_none_or(|wanted| wanted == value));
+        let has =
+            found.is_some_and(|value| self.value.as_ref().is_none_or(|wanted| wanted == value));
         has == self.wanted
     }
 }
@@ -90,8 +91,11 @@ impl Images<'_> {
     pub fn prune(&self, filter: &PruneFilter, uses: &[ImageUse]) -> Result<Vec<Removed>, Error> {
         self.database.write(|t| {
             let images = rows::all(t)?;
-            let plan: Vec<Removed> =
-                images.iter().filter(|image| filter.takes(image, uses)).flat_map(remove::everything).collect();
+            let plan: Vec<Removed> = images
+                .iter()
+                .filter(|image| filter.takes(image, uses))
+                .flat_map(remove::everything)
+                .collect();
             remove::perform(t, &plan)?;
             Ok(plan)
         })
@@ -117,14 +121,24 @@ impl Images<'_> {
             }
         }
         let part = |image: &Image, shared: bool| {
-            image.diff_ids().iter().filter_map(|id| owners.get(id)).filter(|o| (o.0 > 1) == shared).map(|o| o.2).sum()
+            image
+                .diff_ids()
+                .iter()
+                .filter_map(|id| owners.get(id))
+                .filter(|o| (o.0 > 1) == shared)
+                .map(|o| o.2)
+                .sum()
         };
         Ok(Usage {
             layers: owners.values().map(|owner| owner.2).sum(),
             reclaimable: owners.values().filter(|owner| !owner.1).map(|owner| owner.2).sum(),
             images: images
                 .iter()
-                .map(|image| ImageUsage { id: image.id.clone(), shared: part(image, true), unique: part(image, false) })
+                .map(|image| ImageUsage {
+                    id: image.id.clone(),
+                    shared: part(image, true),
+                    unique: part(image, false),
+                })
                 .collect(),
         })
     }

@@ -45,12 +45,19 @@ impl Images<'_> {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve), and [`Error::InUse`].
-    pub fn remove(&self, text: &str, force: bool, uses: &[ImageUse]) -> Result<Vec<Removed>, Error> {
+    pub fn remove(
+        &self,
+        text: &str,
+        force: bool,
+        uses: &[ImageUse],
+    ) -> Result<Vec<Removed>, Error> {
         self.database.write(|t| {
             let id = resolve::find(t, text)?;
             let image = rows::image(t, &id)?.ok_or_else(|| Error::NotFound(text.to_owned()))?;
             let name = match text.parse::<Reference>() {
-                Ok(name) if resolve::by_name(t, &name)?.as_ref() == Some(&id) => Some(name.tagged()),
+                Ok(name) if resolve::by_name(t, &name)?.as_ref() == Some(&id) => {
+                    Some(name.tagged())
+                }
                 _ => None,
             };
             let plan = plan(&image, name.as_ref(), force, uses)?;
@@ -70,8 +77,6 @@ pub(super) fn plan(
     let uses: Vec<&ImageUse> = uses.iter().filter(|one| one.image == image.id).collect();
     let short = image.id.short();
     let Some(name) = name else {
-
-
         let single = image.names.len() <= 1;
         let what = || format!("delete `{short}`");
         if !single && !force {
@@ -88,7 +93,9 @@ pub(super) fn plan(
     let digests = image.repo_digests.iter().filter(|other| *other != name);
     // The digests of a repository go with its last tag.
     let (orphans, kept): (Vec<&Reference>, Vec<&Reference>) = digests.partition(|digest| {
-        name.digest.is_none() && !left.iter().any(|tag| tag.repository() == digest.repository()) && digest.repository() == name.repository()
+        name.digest.is_none()
+            && !left.iter().any(|tag| tag.repository() == digest.repository())
+            && digest.repository() == name.repository()
     });
     left.extend(kept);
     if !left.is_empty() {
@@ -119,7 +126,10 @@ pub(super) fn everything(image: &Image) -> Vec<Removed> {
 /// Returns the container that stands against deleting its image, and whether force would help.
 pub(super) fn obstacle(uses: &[&ImageUse], force: bool) -> Option<(bool, String)> {
     if let Some(one) = uses.iter().find(|one| one.running) {
-        return Some((false, format!("image is being used by running container {}", one.container)));
+        return Some((
+            false,
+            format!("image is being used by running container {}", one.container),
+        ));
     }
     uses.first()
         .filter(|_| !force)
@@ -133,7 +143,8 @@ pub(super) fn perform(t: &Connection, plan: &[Removed]) -> Result<(), Error> {
                 rows::untag(t, name)?;
             }
             Removed::Deleted(id) => {
-                t.execute("DELETE FROM image WHERE id = ?1", [id.as_str()]).map_err(Error::query)?;
+                t.execute("DELETE FROM image WHERE id = ?1", [id.as_str()])
+                    .map_err(Error::query)?;
             }
         }
     }

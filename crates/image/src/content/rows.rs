@@ -35,7 +35,8 @@ impl Stored {
 
     fn image(self, connection: &Connection) -> Result<Image, Error> {
         let id: Digest = self.id.parse().map_err(|_| Error::NotFound(self.id.clone()))?;
-        let config = ImageConfig::parse(&self.config).map_err(|source| Error::Config { id: id.clone(), source })?;
+        let config = ImageConfig::parse(&self.config)
+            .map_err(|source| Error::Config { id: id.clone(), source })?;
         Ok(Image {
             names: names(connection, &id)?,
             repo_digests: repo_digests(connection, &id)?,
@@ -63,7 +64,9 @@ pub(super) fn image(connection: &Connection, id: &Digest) -> Result<Option<Image
 /// Returns all images, the newest first.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Image>, Error> {
     let stored = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM image ORDER BY created DESC, added DESC, id"))
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM image ORDER BY created DESC, added DESC, id"
+        ))
         .and_then(|mut s| s.query_map([], Stored::read)?.collect::<Result<Vec<_>, _>>())
         .map_err(Error::query)?;
     stored.into_iter().map(|stored| stored.image(connection)).collect()
@@ -71,18 +74,29 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Image>, Error> {
 
 /// Returns the names of image `id`.
 pub(super) fn names(connection: &Connection, id: &Digest) -> Result<Vec<Reference>, Error> {
-    references(connection, "SELECT repository || ':' || tag FROM image_name WHERE image = ?1 ORDER BY 1", id)
+    references(
+        connection,
+        "SELECT repository || ':' || tag FROM image_name WHERE image = ?1 ORDER BY 1",
+        id,
+    )
 }
 
 /// Returns the repositories with digests of image `id`.
 pub(super) fn repo_digests(connection: &Connection, id: &Digest) -> Result<Vec<Reference>, Error> {
-    references(connection, "SELECT repository || '@' || digest FROM image_digest WHERE image = ?1 ORDER BY 1", id)
+    references(
+        connection,
+        "SELECT repository || '@' || digest FROM image_digest WHERE image = ?1 ORDER BY 1",
+        id,
+    )
 }
 
 fn references(connection: &Connection, sql: &str, id: &Digest) -> Result<Vec<Reference>, Error> {
     let texts = connection
         .prepare_cached(sql)
-        .and_then(|mut s| s.query_map([id.as_str()], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>())
+        .and_then(|mut s| {
+            s.query_map([id.as_str()], |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()
+        })
         .map_err(Error::query)?;
     Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
 }
@@ -91,7 +105,9 @@ fn references(connection: &Connection, sql: &str, id: &Digest) -> Result<Vec<Ref
 pub(super) fn layers_in_use(connection: &Connection) -> Result<HashSet<Digest>, Error> {
     let texts = connection
         .prepare_cached("SELECT DISTINCT diff_id FROM image_layer")
-        .and_then(|mut s| s.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>())
+        .and_then(|mut s| {
+            s.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+        })
         .map_err(Error::query)?;
     Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
 }
@@ -114,9 +130,11 @@ pub(super) fn insert(
     )
     .map_err(Error::query)?;
     for (position, diff_id) in config.rootfs.diff_ids.iter().enumerate() {
-        t.prepare_cached("INSERT OR IGNORE INTO image_layer (image, position, diff_id) VALUES (?1, ?2, ?3)")
-            .and_then(|mut s| s.execute((id.as_str(), position, diff_id.as_str())))
-            .map_err(Error::query)?;
+        t.prepare_cached(
+            "INSERT OR IGNORE INTO image_layer (image, position, diff_id) VALUES (?1, ?2, ?3)",
+        )
+        .and_then(|mut s| s.execute((id.as_str(), position, diff_id.as_str())))
+        .map_err(Error::query)?;
     }
     for blob in &draft.layer_blobs {
         insert_blob(t, blob)?;
@@ -141,11 +159,17 @@ pub(super) fn insert_blob(t: &Connection, blob: &super::LayerBlob) -> Result<(),
 }
 
 /// Notes under which digest a repository has an image.
-pub(super) fn insert_repo_digest(t: &Connection, id: &Digest, name: &Reference) -> Result<(), Error> {
+pub(super) fn insert_repo_digest(
+    t: &Connection,
+    id: &Digest,
+    name: &Reference,
+) -> Result<(), Error> {
     if let Some(digest) = &name.digest {
-        t.prepare_cached("INSERT OR REPLACE INTO image_digest (repository, digest, image) VALUES (?1, ?2, ?3)")
-            .and_then(|mut s| s.execute((name.repository(), digest.as_str(), id.as_str())))
-            .map_err(Error::query)?;
+        t.prepare_cached(
+            "INSERT OR REPLACE INTO image_digest (repository, digest, image) VALUES (?1, ?2, ?3)",
+        )
+        .and_then(|mut s| s.execute((name.repository(), digest.as_str(), id.as_str())))
+        .map_err(Error::query)?;
     }
     Ok(())
 }
@@ -154,9 +178,10 @@ pub(super) fn insert_repo_digest(t: &Connection, id: &Digest, name: &Reference) 
 pub(super) fn untag(t: &Connection, name: &Reference) -> Result<Option<Digest>, Error> {
     let name = name.clone().tagged();
     let (sql, key) = match (&name.digest, &name.tag) {
-        (Some(digest), _) => {
-            ("DELETE FROM image_digest WHERE repository = ?1 AND digest = ?2 RETURNING image", digest.to_string())
-        }
+        (Some(digest), _) => (
+            "DELETE FROM image_digest WHERE repository = ?1 AND digest = ?2 RETURNING image",
+            digest.to_string(),
+        ),
         (None, tag) => (
             "DELETE FROM image_name WHERE repository = ?1 AND tag = ?2 RETURNING image",
             tag.clone().unwrap_or_default(),
@@ -164,7 +189,9 @@ pub(super) fn untag(t: &Connection, name: &Reference) -> Result<Option<Digest>, 
     };
     let id = t
         .prepare_cached(sql)
-        .and_then(|mut s| s.query_row((name.repository(), key), |row| row.get::<_, String>(0)).optional())
+        .and_then(|mut s| {
+            s.query_row((name.repository(), key), |row| row.get::<_, String>(0)).optional()
+        })
         .map_err(Error::query)?;
     Ok(id.and_then(|id| id.parse().ok()))
 }

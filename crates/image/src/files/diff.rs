@@ -51,7 +51,8 @@ impl fmt::Display for ChangeKind {
 pub fn diff(upper: &Path, lowers: &[PathBuf], overlay: Overlay) -> Result<Vec<Change>, Error> {
     let open = |path: &PathBuf| {
         let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
-        openat(CWD, path.as_path(), DIRECTORY, Mode::empty()).map_err(Error::at("open the layer", bytes))
+        openat(CWD, path.as_path(), DIRECTORY, Mode::empty())
+            .map_err(Error::at("open the layer", bytes))
     };
     let upper = open(&upper.to_owned())?;
     let lowers = lowers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -68,11 +69,18 @@ struct Walk {
 
 impl Walk {
     /// Compares a directory with the directories of the same path in lower layers, as far down as they are merged.
-    fn directory(&mut self, path: &[u8], upper: BorrowedFd<'_>, lowers: &[OwnedFd], opaque: bool) -> Result<(), Error> {
+    fn directory(
+        &mut self,
+        path: &[u8],
+        upper: BorrowedFd<'_>,
+        lowers: &[OwnedFd],
+        opaque: bool,
+    ) -> Result<(), Error> {
         let present = names(upper).map_err(Error::at("list", path))?;
         for name in &present {
             let below = [path, b"/", name].concat();
-            let stat = statat(upper, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW).map_err(Error::at("look at", &below))?;
+            let stat = statat(upper, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(Error::at("look at", &below))?;
             let old = lookup(lowers, name).map_err(Error::at("look at", &below))?;
             match (whiteout::is_whiteout(&stat), old) {
                 (true, None) => {}
@@ -90,7 +98,10 @@ impl Walk {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a path, where it lies, and what was there before")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a path, where it lies, and what was there before"
+    )]
     fn member(
         &mut self,
         path: &[u8],
@@ -100,7 +111,8 @@ impl Walk {
         old: Option<&Stat>,
         lowers: &[OwnedFd],
     ) -> Result<(), Error> {
-        let is_directory = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let is_directory =
+            |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if !is_directory(stat) {
             match old {
                 None => self.push(path, ChangeKind::Added),
@@ -109,7 +121,8 @@ impl Walk {
             }
             return Ok(());
         }
-        let directory = openat(upper, name, DIRECTORY, Mode::empty()).map_err(Error::at("open", path))?;
+        let directory =
+            openat(upper, name, DIRECTORY, Mode::empty()).map_err(Error::at("open", path))?;
         let (kind, below) = match old {
             None => (Some(ChangeKind::Added), Vec::new()),
             Some(old) if !is_directory(old) => (Some(ChangeKind::Changed), Vec::new()),
@@ -139,7 +152,8 @@ fn differs(old: &Stat, new: &Stat) -> bool {
     old.st_mode != new.st_mode
         || (old.st_uid, old.st_gid, old.st_rdev) != (new.st_uid, new.st_gid, new.st_rdev)
         || !is_directory
-            && (old.st_size, old.st_mtime, old.st_mtime_nsec) != (new.st_size, new.st_mtime, new.st_mtime_nsec)
+            && (old.st_size, old.st_mtime, old.st_mtime_nsec)
+                != (new.st_size, new.st_mtime, new.st_mtime_nsec)
 }
 
 /// Returns what merged layers have under `name`.

@@ -51,7 +51,10 @@ pub enum Error {
 
 impl Error {
     /// Returns a function that wraps what the kernel said about `path` while we were doing `action`.
-    pub(crate) fn at<E: Into<io::Error>>(action: &'static str, path: &[u8]) -> impl FnOnce(E) -> Self {
+    pub(crate) fn at<E: Into<io::Error>>(
+        action: &'static str,
+        path: &[u8],
+    ) -> impl FnOnce(E) -> Self {
         let path = display(path);
         move |source| Self::Path { action, path, source: source.into() }
     }
@@ -80,7 +83,10 @@ impl Fault for Error {
                 io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Kind::Invalid,
                 _ => Kind::Internal,
             },
-            Self::Archive(_) | Self::LinkTarget { .. } | Self::Whiteout(_) | Self::Overwrite { .. } => Kind::Invalid,
+            Self::Archive(_)
+            | Self::LinkTarget { .. }
+            | Self::Whiteout(_)
+            | Self::Overwrite { .. } => Kind::Invalid,
             Self::Write(_) => Kind::Internal,
         }
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown, fgetxattr, flistxattr,
-    fsetxattr, futimens, openat, utimensat,
+    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
+    fgetxattr, flistxattr, fsetxattr, futimens, openat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -43,12 +43,22 @@ pub(super) fn apply_at(
     mode: Option<u32>,
 ) -> io::Result<()> {
     if let Some((uid, gid)) = owner {
-        chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+        chownat(
+            parent,
+            name,
+            Some(Uid::from_raw(uid)),
+            Some(Gid::from_raw(gid)),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
     }
     if let Some(mode) = mode {
         // By way of /proc, which leads to the very file that is open even when a link now stands under its name.
-        let file = openat(parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-        rustix::fs::chmod(proc_path(std::os::fd::AsFd::as_fd(&file)), Mode::from_raw_mode(mode & 0o7777))?;
+        let file =
+            openat(parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::fs::chmod(
+            proc_path(std::os::fd::AsFd::as_fd(&file)),
+            Mode::from_raw_mode(mode & 0o7777),
+        )?;
     }
     utimensat(parent, name, &timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(())

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, major, minor, openat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, major, minor, openat, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 use super::root::{DIRECTORY, components, open_in_root};
@@ -71,7 +73,12 @@ impl<W: Write> Sink for Plain<W> {
 ///
 /// # Errors
 /// When `path` is not there, something cannot be read, or the archive cannot be written. Returns where the archive went.
-pub fn pack_from<S: Sink>(root: BorrowedFd<'_>, path: &Path, out: S, options: &PackOptions) -> Result<S, Error> {
+pub fn pack_from<S: Sink>(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    out: S,
+    options: &PackOptions,
+) -> Result<S, Error> {
     let bytes = path.as_os_str().as_bytes();
     let follow = if options.follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     let top = open_in_root(root, bytes, OFlags::PATH | follow).map_err(Error::at("open", bytes))?;
@@ -82,7 +89,8 @@ pub fn pack_from<S: Sink>(root: BorrowedFd<'_>, path: &Path, out: S, options: &P
     };
     let mut packer = Packer::new(out, options);
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        let directory = openat(&top, c".", DIRECTORY, Mode::empty()).map_err(Error::at("open", bytes))?;
+        let directory =
+            openat(&top, c".", DIRECTORY, Mode::empty()).map_err(Error::at("open", bytes))?;
         packer.directory(&name, directory, &stat)?;
     } else {
         packer.single(&top, &name, &stat)?;
@@ -114,7 +122,8 @@ impl<'a, S: Sink> Packer<'a, S> {
                 // When the root was last changed is nobody's choice.
                 entry.mtime = Time::default();
             }
-            entry.xattrs = metadata::xattrs(directory.as_fd()).map_err(Error::at("read the attributes of", path))?;
+            entry.xattrs = metadata::xattrs(directory.as_fd())
+                .map_err(Error::at("read the attributes of", path))?;
             self.emit(&entry)?;
         }
         if let Some(overlay) = self.options.layer
@@ -124,7 +133,8 @@ impl<'a, S: Sink> Packer<'a, S> {
         }
         for name in names(directory.as_fd()).map_err(Error::at("list", path))? {
             let below = join(path, &name);
-            if !self.options.exclude.iter().any(|excluded| excluded.as_os_str().as_bytes() == below) {
+            if !self.options.exclude.iter().any(|excluded| excluded.as_os_str().as_bytes() == below)
+            {
                 self.member(directory.as_fd(), &name, &below)?;
             }
         }
@@ -159,7 +169,8 @@ impl<'a, S: Sink> Packer<'a, S> {
                 }
             }
             FileType::Symlink => {
-                let link = readlinkat(parent, name, Vec::new()).map_err(Error::at("read the link", path))?;
+                let link = readlinkat(parent, name, Vec::new())
+                    .map_err(Error::at("read the link", path))?;
                 self.other(path, &stat, link.into_bytes())
             }
             _ => self.other(path, &stat, Vec::new()),
@@ -170,11 +181,13 @@ impl<'a, S: Sink> Packer<'a, S> {
     fn single(&mut self, top: &OwnedFd, path: &[u8], stat: &Stat) -> Result<(), Error> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                let file = std::fs::File::open(super::root::proc_path(top.as_fd())).map_err(Error::at("open", path))?;
+                let file = std::fs::File::open(super::root::proc_path(top.as_fd()))
+                    .map_err(Error::at("open", path))?;
                 self.file(path, &file.into(), stat)
             }
             FileType::Symlink => {
-                let link = readlinkat(top, c"", Vec::new()).map_err(Error::at("read the link", path))?;
+                let link =
+                    readlinkat(top, c"", Vec::new()).map_err(Error::at("read the link", path))?;
                 self.other(path, stat, link.into_bytes())
             }
             _ => self.other(path, stat, Vec::new()),
@@ -198,7 +211,8 @@ impl<'a, S: Sink> Packer<'a, S> {
 
     fn file(&mut self, path: &[u8], file: &OwnedFd, stat: &Stat) -> Result<(), Error> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let xattrs = metadata::xattrs(file.as_fd()).map_err(Error::at("read the attributes of", path))?;
+        let xattrs =
+            metadata::xattrs(file.as_fd()).map_err(Error::at("read the attributes of", path))?;
         let entry = Entry { size, xattrs, ..self.entry(path, Kind::File, stat) };
         self.emit(&entry)?;
         if self.buffer.is_empty() {
@@ -207,8 +221,9 @@ impl<'a, S: Sink> Packer<'a, S> {
         let mut at = 0;
         while at < size {
             let most = usize::try_from(size - at).unwrap_or(usize::MAX).min(self.buffer.len());
-            let mut got = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut self.buffer[..most]))
-                .map_err(Error::at("read", path))?;
+            let mut got =
+                rustix::io::retry_on_intr(|| rustix::io::read(file, &mut self.buffer[..most]))
+                    .map_err(Error::at("read", path))?;
             if got == 0 {
                 self.buffer[..most].fill(0);
                 got = most;
@@ -246,7 +261,11 @@ impl<'a, S: Sink> Packer<'a, S> {
 
     fn entry(&self, path: &[u8], kind: Kind, stat: &Stat) -> Entry {
         let (uid, gid) = self.options.owner.unwrap_or((stat.st_uid, stat.st_gid));
-        let nanos = if self.options.nanoseconds { u32::try_from(stat.st_mtime_nsec).unwrap_or(0) } else { 0 };
+        let nanos = if self.options.nanoseconds {
+            u32::try_from(stat.st_mtime_nsec).unwrap_or(0)
+        } else {
+            0
+        };
         Entry {
             path: path.to_vec(),
             kind,

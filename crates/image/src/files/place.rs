@@ -3,12 +3,17 @@
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, futimens, linkat, makedev, mkdirat, mknodat, openat, statat, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, futimens, linkat, makedev, mkdirat, mknodat, openat, statat,
+    symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::error::display;
 use super::metadata::{apply, apply_at, timestamps};
-use super::root::{DIRECTORY, Parents, components, make_parent, open_in_root, proc_path, real_path};
+use super::root::{
+    DIRECTORY, Parents, components, make_parent, open_in_root, proc_path, real_path,
+};
 use super::unpack::{Owner, Totals, UnpackOptions};
 use super::{Error, whiteout};
 use crate::tar::{Entry, Kind, Reader, Recorder, Time};
@@ -47,7 +52,14 @@ impl<'a> Placer<'a> {
             && rustix::process::geteuid().is_root()
             && rustix::process::getegid().is_root();
         let parents = Parents::new(root);
-        Self { root, options, parents, directories: Vec::new(), owned_by_root, totals: Totals::default() }
+        Self {
+            root,
+            options,
+            parents,
+            directories: Vec::new(),
+            owned_by_root,
+            totals: Totals::default(),
+        }
     }
 
     /// Puts `entry`, the member that `reader` is at, in its place.
@@ -63,7 +75,8 @@ impl<'a> Placer<'a> {
         if let Some(overlay) = self.options.layer {
             if *name == whiteout::OPAQUE {
                 let parent = self.enter(above)?;
-                return whiteout::set_opaque(parent, overlay).map_err(Error::at("make opaque", &path));
+                return whiteout::set_opaque(parent, overlay)
+                    .map_err(Error::at("make opaque", &path));
             }
             if parts.iter().any(|part| part.starts_with(whiteout::META)) {
                 return Ok(());
@@ -73,7 +86,8 @@ impl<'a> Placer<'a> {
                     return Err(Error::Whiteout(display(&path)));
                 }
                 let parent = self.enter(above)?;
-                return whiteout::hide(parent, hidden, overlay).map_err(Error::at("make the whiteout", &path));
+                return whiteout::hide(parent, hidden, overlay)
+                    .map_err(Error::at("make the whiteout", &path));
             }
         }
         self.enter(above)?;
@@ -84,7 +98,9 @@ impl<'a> Placer<'a> {
             Kind::Symlink | Kind::HardLink | Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => {
                 let first = self.make(entry, name, &path);
                 let made = match first {
-                    Err(Error::Path { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(Error::Path { source, .. })
+                        if source.kind() == io::ErrorKind::AlreadyExists =>
+                    {
                         if entry.kind == Kind::HardLink && components(&entry.link) == parts {
                             return Ok(());
                         }
@@ -111,7 +127,8 @@ impl<'a> Placer<'a> {
         for (path, time) in &self.directories {
             match open_in_root(self.root, path, DIRECTORY) {
                 Ok(directory) => {
-                    futimens(&directory, &timestamps(*time)).map_err(Error::at("set the time of", path))?;
+                    futimens(&directory, &timestamps(*time))
+                        .map_err(Error::at("set the time of", path))?;
                 }
                 // Replaced by something else since.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
@@ -124,7 +141,8 @@ impl<'a> Placer<'a> {
     /// The member that is the root itself: a layer sets its attributes, `docker cp` leaves an existing directory alone.
     fn place_root(&mut self, entry: &Entry) -> Result<(), Error> {
         if entry.kind == Kind::Directory && self.options.layer.is_some() {
-            apply(self.root, entry, self.owner(entry), None).map_err(Error::at("set the attributes of", b"/"))?;
+            apply(self.root, entry, self.owner(entry), None)
+                .map_err(Error::at("set the attributes of", b"/"))?;
             self.directories.push((Vec::new(), entry.mtime));
         }
         Ok(())
@@ -136,7 +154,8 @@ impl<'a> Placer<'a> {
         self.parents.enter(parts, |parent, parts, _| {
             let name = *parts.last().unwrap_or(&b"".as_slice());
             let make = || {
-                if let (Some(overlay), Ok(stat)) = (layer, statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))
+                if let (Some(overlay), Ok(stat)) =
+                    (layer, statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))
                     && whiteout::is_whiteout(&stat)
                 {
                     unlinkat(parent, name, AtFlags::empty())?;
@@ -159,7 +178,13 @@ impl<'a> Placer<'a> {
         }
     }
 
-    fn directory<T: Retire>(&mut self, entry: &Entry, name: &[u8], path: &[u8], keep: &mut T) -> Result<(), Error> {
+    fn directory<T: Retire>(
+        &mut self,
+        entry: &Entry,
+        name: &[u8],
+        path: &[u8],
+        keep: &mut T,
+    ) -> Result<(), Error> {
         let mut hides = false;
         match mkdirat(self.parents.top(), name, Mode::from_raw_mode(0o700)) {
             Ok(()) => {}
@@ -180,12 +205,14 @@ impl<'a> Placer<'a> {
         let directory = openat(self.parents.top(), name, DIRECTORY, Mode::empty())
             .map_err(Error::at("open the directory", path))?;
         if let (true, Some(overlay)) = (hides, self.options.layer) {
-            whiteout::set_opaque(directory.as_fd(), overlay).map_err(Error::at("make opaque", path))?;
+            whiteout::set_opaque(directory.as_fd(), overlay)
+                .map_err(Error::at("make opaque", path))?;
         }
         if entry.mode & 0o2000 != 0 {
             self.owned_by_root = false;
         }
-        apply(directory.as_fd(), entry, self.owner(entry), None).map_err(Error::at("set the attributes of", path))?;
+        apply(directory.as_fd(), entry, self.owner(entry), None)
+            .map_err(Error::at("set the attributes of", path))?;
         self.directories.push((path.to_vec(), entry.mtime));
         self.parents.push(name, directory);
         Ok(())
@@ -198,8 +225,10 @@ impl<'a> Placer<'a> {
         path: &[u8],
         reader: &mut Reader<R, T>,
     ) -> Result<(), Error> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = |parent: BorrowedFd<'_>| openat(parent, name, flags, Mode::from_raw_mode(0o600));
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create =
+            |parent: BorrowedFd<'_>| openat(parent, name, flags, Mode::from_raw_mode(0o600));
         let file = match create(self.parents.top()) {
             Err(Errno::EXIST) => {
                 self.replace(name, path, false, reader.recorder())?;
@@ -212,7 +241,8 @@ impl<'a> Placer<'a> {
         let file = file.map_err(Error::at("make", path))?;
         self.fill(&file, entry, path, reader)?;
         self.totals.bytes += entry.size;
-        apply(file.as_fd(), entry, self.owner(entry), Some(entry.mtime)).map_err(Error::at("set the attributes of", path))
+        apply(file.as_fd(), entry, self.owner(entry), Some(entry.mtime))
+            .map_err(Error::at("set the attributes of", path))
     }
 
     /// Writes the member's payload where it belongs.
@@ -223,7 +253,8 @@ impl<'a> Placer<'a> {
         path: &[u8],
         reader: &mut Reader<R, T>,
     ) -> Result<(), Error> {
-        let linked = if self.parents.is_linked() { real_path(self.root, file.as_fd()) } else { None };
+        let linked =
+            if self.parents.is_linked() { real_path(self.root, file.as_fd()) } else { None };
         let path = linked.as_deref().unwrap_or(path);
         let whole = [crate::tar::Segment { offset: 0, length: entry.size }];
         for segment in entry.segments.as_deref().unwrap_or(&whole) {
@@ -239,7 +270,10 @@ impl<'a> Placer<'a> {
                 at += written as u64;
             }
             if segment.length > 0 {
-                reader.recorder().stored(path, segment.offset, segment.length).map_err(Error::at("record", path))?;
+                reader
+                    .recorder()
+                    .stored(path, segment.offset, segment.length)
+                    .map_err(Error::at("record", path))?;
             }
         }
         if entry.segments.is_some() {
@@ -268,13 +302,17 @@ impl<'a> Placer<'a> {
     /// Makes a hard link to a member that came before; a symbolic link is linked itself, not what it points to.
     fn link(&self, entry: &Entry, name: &[u8], path: &[u8]) -> Result<(), Error> {
         let target = components(&entry.link);
-        let refused = || Error::LinkTarget { path: display(path), target: display(&target.join(&b'/')) };
+        let refused =
+            || Error::LinkTarget { path: display(path), target: display(&target.join(&b'/')) };
         let (last, above) = target.split_last().ok_or_else(refused)?;
-        let directory = match open_in_root(self.root, &above.join(&b'/'), OFlags::PATH | OFlags::DIRECTORY) {
-            Ok(directory) => directory,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(refused()),
-            Err(errno) => return Err(Error::at("open the directory", &above.join(&b'/'))(errno)),
-        };
+        let directory =
+            match open_in_root(self.root, &above.join(&b'/'), OFlags::PATH | OFlags::DIRECTORY) {
+                Ok(directory) => directory,
+                Err(Errno::NOENT | Errno::NOTDIR) => return Err(refused()),
+                Err(errno) => {
+                    return Err(Error::at("open the directory", &above.join(&b'/'))(errno));
+                }
+            };
         match linkat(&directory, *last, self.parents.top(), name, AtFlags::empty()) {
             Err(Errno::NOENT) => Err(refused()),
             other => other.map_err(Error::at("link", path)),
@@ -282,19 +320,34 @@ impl<'a> Placer<'a> {
     }
 
     /// Takes away what is in the way of a member that is `directory` or not.
-    fn replace<T: Retire>(&mut self, name: &[u8], path: &[u8], directory: bool, keep: &mut T) -> Result<(), Error> {
+    fn replace<T: Retire>(
+        &mut self,
+        name: &[u8],
+        path: &[u8],
+        directory: bool,
+        keep: &mut T,
+    ) -> Result<(), Error> {
         let parent = self.parents.top();
-        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Error::at("look at", path))?;
+        let stat =
+            statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Error::at("look at", path))?;
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if self.options.keep_kinds && is_directory != directory {
             return Err(Error::Overwrite { path: display(path), directory: is_directory });
         }
         let linked = if self.parents.is_linked() {
-            real_path(self.root, parent).map(|above| if above.is_empty() { name.to_vec() } else { [&above, b"/".as_slice(), name].concat() })
+            real_path(self.root, parent).map(|above| {
+                if above.is_empty() {
+                    name.to_vec()
+                } else {
+                    [&above, b"/".as_slice(), name].concat()
+                }
+            })
         } else {
             None
         };
-        let retired = keep.retire(parent, name, linked.as_deref().unwrap_or(path)).map_err(Error::at("replace", path))?;
+        let retired = keep
+            .retire(parent, name, linked.as_deref().unwrap_or(path))
+            .map_err(Error::at("replace", path))?;
         if !retired && is_directory {
             let path_of = format!("{}/", proc_path(parent));
             let mut whole = std::path::PathBuf::from(path_of);

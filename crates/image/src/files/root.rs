@@ -15,7 +15,11 @@ pub(super) const DIRECTORY: OFlags =
 ///
 /// # Errors
 /// What `openat2(2)` says.
-pub fn open_in_root(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+pub fn open_in_root(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
     let path = if path.is_empty() { b"." } else { path };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     loop {
@@ -70,7 +74,8 @@ impl<'a> Parents<'a> {
         parts: &[&[u8]],
         mut missing: impl FnMut(BorrowedFd<'_>, &[&[u8]], Errno) -> Result<(), E>,
     ) -> Result<BorrowedFd<'_>, E> {
-        let common = self.levels.iter().zip(parts).take_while(|(level, part)| level.name == **part).count();
+        let common =
+            self.levels.iter().zip(parts).take_while(|(level, part)| level.name == **part).count();
         self.levels.truncate(common);
         for depth in common..parts.len() {
             let level = self.open(&parts[..=depth], &mut missing)?;
@@ -92,7 +97,11 @@ impl<'a> Parents<'a> {
             Ok(directory) => return Ok(level(directory, false)),
             Err(errno @ (Errno::NOTDIR | Errno::LOOP)) => {
                 // A symbolic link, perhaps: the kernel follows it within the root.
-                let through = open_in_root(self.root, &parts.join(&b'/'), DIRECTORY.difference(OFlags::NOFOLLOW));
+                let through = open_in_root(
+                    self.root,
+                    &parts.join(&b'/'),
+                    DIRECTORY.difference(OFlags::NOFOLLOW),
+                );
                 match through {
                     Ok(directory) => return Ok(level(directory, true)),
                     Err(Errno::NOTDIR) => missing(self.top(), parts, errno)?,
@@ -154,7 +163,8 @@ mod tests {
 
     #[test]
     fn names_are_cleaned_and_never_climb_above_the_root() {
-        let joined = |path: &str| String::from_utf8(components(path.as_bytes()).join(&b'/')).unwrap();
+        let joined =
+            |path: &str| String::from_utf8(components(path.as_bytes()).join(&b'/')).unwrap();
         for (path, want) in [
             ("a/b", "a/b"),
             ("/a//b/", "a/b"),

@@ -39,7 +39,8 @@ impl PathStat {
 /// When it is not there.
 pub fn stat(root: BorrowedFd<'_>, path: &Path) -> Result<PathStat, Error> {
     let bytes = path.as_os_str().as_bytes();
-    let file = open_in_root(root, bytes, OFlags::PATH | OFlags::NOFOLLOW).map_err(Error::at("find", bytes))?;
+    let file = open_in_root(root, bytes, OFlags::PATH | OFlags::NOFOLLOW)
+        .map_err(Error::at("find", bytes))?;
     let stat = fstat(&file).map_err(Error::at("look at", bytes))?;
     let link_target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
         let text = readlinkat(&file, c"", Vec::new()).map_err(Error::at("read the link", bytes))?;
@@ -56,7 +57,11 @@ pub fn stat(root: BorrowedFd<'_>, path: &Path) -> Result<PathStat, Error> {
         name: name.unwrap_or_else(|| "/".into()),
         size: u64::try_from(stat.st_size).unwrap_or(0),
         mode: stat.st_mode,
-        mtime: Moment::from_nanos(stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0))),
+        mtime: Moment::from_nanos(
+            stat.st_mtime
+                .saturating_mul(1_000_000_000)
+                .saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        ),
         link_target,
     })
 }

@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fgetxattr, fsetxattr, makedev, mknodat, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fgetxattr, fsetxattr, makedev, mknodat,
+    openat, statat,
+};
 use rustix::io::Errno;
 
 use super::Overlay;
@@ -38,7 +41,11 @@ pub(super) fn is_opaque(directory: BorrowedFd<'_>, overlay: Overlay) -> bool {
 
 /// Hides `name` of the lower layers. What this layer has under that name stays: whiteouts are about lower layers only, in whatever
 /// order they come.
-pub(super) fn hide(parent: BorrowedFd<'_>, name: &[u8], overlay: Overlay) -> rustix::io::Result<()> {
+pub(super) fn hide(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    overlay: Overlay,
+) -> rustix::io::Result<()> {
     match make(parent, name) {
         Err(Errno::EXIST) => {}
         other => return other,

@@ -56,7 +56,10 @@ pub enum Error {
 
 impl Error {
     /// Returns a function that wraps what the kernel said about `path` while we were doing `action`.
-    pub(super) fn at<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub(super) fn at<E: Into<io::Error>>(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
         move |source| Self::State { action, path, source: source.into() }
     }

@@ -54,7 +54,9 @@ impl Facts {
     pub(super) fn read(directory: &Path, diff_id: &Digest) -> Result<Self, Error> {
         let path = directory.join("facts.json");
         let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing(diff_id.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Missing(diff_id.clone()));
+            }
             other => other.map_err(Error::at("read", &path))?,
         };
         serde_json::from_slice(&bytes).map_err(Error::at("read", &path))

@@ -71,12 +71,19 @@ impl Lease {
     ///
     /// # Errors
     /// As [`unpack`](Self::unpack).
-    pub fn stage(&self, expected: Option<&Digest>, tar: &mut dyn BufRead, limits: &Limits) -> Result<Staged, Error> {
+    pub fn stage(
+        &self,
+        expected: Option<&Digest>,
+        tar: &mut dyn BufRead,
+        limits: &Limits,
+    ) -> Result<Staged, Error> {
         let mut hashing = Hashing { source: tar, hasher: Hasher::new() };
         let (scratch, facts) = self.unpack_to_scratch(&mut hashing, limits)?;
         let found = hashing.hasher.finish();
         match expected {
-            Some(expected) if *expected != found => Err(Error::Mismatch { expected: expected.clone(), found }),
+            Some(expected) if *expected != found => {
+                Err(Error::Mismatch { expected: expected.clone(), found })
+            }
             _ => Ok(Staged { scratch, diff_id: found, facts }),
         }
     }
@@ -113,7 +120,8 @@ impl Lease {
         let root = scratch.path().join("root");
         fs::rename(directory, &root).map_err(Error::at("take", directory))?;
         let open = fs::File::open(&root).map_err(Error::at("open", &root))?;
-        let recipe = RecipeWriter::create(scratch.path()).map_err(Error::at("write to", scratch.path()))?;
+        let recipe =
+            RecipeWriter::create(scratch.path()).map_err(Error::at("write to", scratch.path()))?;
         let sink = Noting { recipe, hasher: Hasher::new(), last: None, size: 0, files: 0 };
         let options = PackOptions { layer: Some(self.layers.overlay), ..PackOptions::default() };
         let packed = files::pack_from(open.as_fd(), Path::new("."), sink, &options)
@@ -121,9 +129,17 @@ impl Lease {
         let sink = packed.map_err(|source| Error::Pack { path: directory.to_owned(), source })?;
         let diff_id = sink.hasher.finish();
         let (size, files) = (sink.size, sink.files);
-        let (tar_size, shadows) = sink.recipe.finish().map_err(Error::at("write to", scratch.path()))?;
-        let facts =
-            Facts { size, files, tar_size, origin: Origin::Made, made: Moment::now(), boot: check::boot_id(), shadows };
+        let (tar_size, shadows) =
+            sink.recipe.finish().map_err(Error::at("write to", scratch.path()))?;
+        let facts = Facts {
+            size,
+            files,
+            tar_size,
+            origin: Origin::Made,
+            made: Moment::now(),
+            boot: check::boot_id(),
+            shadows,
+        };
         self.admit(Staged { scratch, diff_id, facts })
     }
 
@@ -133,8 +149,15 @@ impl Lease {
     ///
     /// # Errors
     /// When it cannot be read, or the layer cannot be written.
-    pub fn capture(&self, directory: &Path, exclude: &[std::path::PathBuf]) -> Result<Layer, Error> {
-        let failed = |source| Error::Pack { path: directory.to_owned(), source: files::Error::Write(source) };
+    pub fn capture(
+        &self,
+        directory: &Path,
+        exclude: &[std::path::PathBuf],
+    ) -> Result<Layer, Error> {
+        let failed = |source| Error::Pack {
+            path: directory.to_owned(),
+            source: files::Error::Write(source),
+        };
         let open = fs::File::open(directory).map_err(Error::at("open", directory))?;
         let options = PackOptions {
             layer: Some(self.layers.overlay),
@@ -154,7 +177,9 @@ impl Lease {
             match packing.join() {
                 Ok(Ok(())) => self.admit(staged?),
                 // A broken pipe only says that the other end failed.
-                Ok(Err(files::Error::Write(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(Err(files::Error::Write(error)))
+                    if error.kind() == io::ErrorKind::BrokenPipe =>
+                {
                     staged.and_then(|_| Err(failed(error)))
                 }
                 Ok(Err(source)) => Err(Error::Pack { path: directory.to_owned(), source }),
@@ -163,16 +188,26 @@ impl Lease {
         })
     }
 
-    fn unpack_to_scratch(&self, tar: &mut dyn BufRead, limits: &Limits) -> Result<(Scratch, Facts), Error> {
+    fn unpack_to_scratch(
+        &self,
+        tar: &mut dyn BufRead,
+        limits: &Limits,
+    ) -> Result<(Scratch, Facts), Error> {
         let scratch = Scratch::new(&self.layers.tmp)?;
         let failed = |error: io::Error| Error::at("write to", scratch.path())(error);
-        mkdirat(scratch.directory(), "root", Mode::from_raw_mode(0o755)).map_err(|errno| failed(errno.into()))?;
+        mkdirat(scratch.directory(), "root", Mode::from_raw_mode(0o755))
+            .map_err(|errno| failed(errno.into()))?;
         let root = fs::File::open(scratch.path().join("root")).map_err(failed)?;
         // The umask may have taken bits away.
-        rustix::fs::fchmod(&root, Mode::from_raw_mode(0o755)).map_err(|errno| failed(errno.into()))?;
+        rustix::fs::fchmod(&root, Mode::from_raw_mode(0o755))
+            .map_err(|errno| failed(errno.into()))?;
         let recipe = RecipeWriter::create(scratch.path()).map_err(failed)?;
         let mut reader = Reader::recorded(tar, *limits, recipe);
-        let options = UnpackOptions { layer: Some(self.layers.overlay), limits: *limits, ..UnpackOptions::default() };
+        let options = UnpackOptions {
+            layer: Some(self.layers.overlay),
+            limits: *limits,
+            ..UnpackOptions::default()
+        };
         let totals = files::unpack(root.as_fd(), &mut reader, &options)
             .and_then(|totals| reader.finish().map(|()| totals).map_err(files::Error::from))
             .map_err(Error::Unpack)?;

@@ -27,8 +27,6 @@ mod lease;
 mod recipe;
 mod scratch;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashSet;
 use std::fs;
@@ -85,7 +83,12 @@ impl Layers {
     }
 
     fn at(paths: &Paths) -> Self {
-        Self { root: paths.layers(), tmp: paths.tmp(), locks: paths.locks(), overlay: Overlay::default() }
+        Self {
+            root: paths.layers(),
+            tmp: paths.tmp(),
+            locks: paths.locks(),
+            overlay: Overlay::default(),
+        }
     }
 
     /// Returns the same layers with marks in another form, for use in a user namespace.
@@ -137,7 +140,9 @@ impl Layers {
         let list = || -> io::Result<Vec<Digest>> {
             let mut found = Vec::new();
             for entry in fs::read_dir(&self.root)? {
-                found.extend(format!("sha256:{}", entry?.file_name().to_string_lossy()).parse::<Digest>());
+                found.extend(
+                    format!("sha256:{}", entry?.file_name().to_string_lossy()).parse::<Digest>(),
+                );
             }
             Ok(found)
         };
@@ -160,7 +165,9 @@ impl Layers {
     /// # Errors
     /// When the layer is not there or is damaged, or `out` fails.
     pub fn tar(&self, diff_id: &Digest, out: &mut dyn Write) -> Result<u64, Error> {
-        self.stream(diff_id)?.copy_to(out).map_err(|source| Error::Tar { layer: diff_id.clone(), source })
+        self.stream(diff_id)?
+            .copy_to(out)
+            .map_err(|source| Error::Tar { layer: diff_id.clone(), source })
     }
 
     /// Returns the length of a layer's tar.
@@ -187,7 +194,10 @@ impl Layers {
     ///
     /// # Errors
     /// What `keep` returns, or when a layer cannot be removed.
-    pub fn remove_unused<E: From<Error>>(&self, keep: impl FnOnce() -> Result<HashSet<Digest>, E>) -> Result<Freed, E> {
+    pub fn remove_unused<E: From<Error>>(
+        &self,
+        keep: impl FnOnce() -> Result<HashSet<Digest>, E>,
+    ) -> Result<Freed, E> {
         let path = self.lock_path();
         let Some(_lock) = Lock::try_exclusive(&path).map_err(Error::at("lock", &path))? else {
             return Ok(Freed::default());

@@ -97,7 +97,10 @@ impl Recorder for RecipeWriter {
 impl Retire for RecipeWriter {
     fn retire(&mut self, parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> io::Result<bool> {
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if !matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Directory) {
+        if !matches!(
+            FileType::from_raw_mode(stat.st_mode),
+            FileType::RegularFile | FileType::Directory
+        ) {
             return Ok(false);
         }
         if self.shadows.is_empty() {

@@ -43,7 +43,8 @@ impl Scratch {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        let is_ours = fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|then| then.ino() == now.ino()));
+        let is_ours = fs::metadata(&path)
+            .is_ok_and(|now| lock.metadata().is_ok_and(|then| then.ino() == now.ino()));
         Ok(is_ours.then_some(Self { path, lock }))
     }
 

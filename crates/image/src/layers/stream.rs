@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::Error;
 use super::facts::{Facts, Shadow};
-use super::recipe::{Record, RecipeReader};
+use super::recipe::{RecipeReader, Record};
 use crate::files::open_in_root;
 
 /// Reads a layer's tar. At its end the digest of all that was read is compared with the diff ID, and a difference is an error:
@@ -86,7 +86,9 @@ impl TarStream {
             None => {
                 let found = std::mem::take(&mut self.hasher).finish();
                 if found != self.expected {
-                    return Err(io::Error::other(format!("its files are damaged: their digest is `{found}`")));
+                    return Err(io::Error::other(format!(
+                        "its files are damaged: their digest is `{found}`"
+                    )));
                 }
                 Part::End
             }
@@ -100,7 +102,8 @@ impl TarStream {
             let rest = path.strip_prefix(shadow.path.as_slice())?;
             (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
         };
-        let replaced = self.shadows.iter().enumerate().filter(|(_, shadow)| self.files < shadow.before);
+        let replaced =
+            self.shadows.iter().enumerate().filter(|(_, shadow)| self.files < shadow.before);
         let found = replaced.filter_map(|(i, shadow)| Some((i, rest_of(shadow)?))).next();
         let opened = match found {
             Some((i, rest)) => {
@@ -129,8 +132,10 @@ impl Read for TarStream {
                     count
                 }
                 Part::File { file, offset, end } => {
-                    let most = usize::try_from(*end - *offset).unwrap_or(usize::MAX).min(buffer.len());
-                    let count = if most == 0 { 0 } else { file.read_at(&mut buffer[..most], *offset)? };
+                    let most =
+                        usize::try_from(*end - *offset).unwrap_or(usize::MAX).min(buffer.len());
+                    let count =
+                        if most == 0 { 0 } else { file.read_at(&mut buffer[..most], *offset)? };
                     if count == 0 && most > 0 {
                         return Err(io::Error::other("one of its files is too short"));
                     }

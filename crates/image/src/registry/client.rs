@@ -101,7 +101,8 @@ impl Client {
         // Uploads may continue at another host, which has no business with our rights here.
         let is_home = address(&url) == endpoint.host;
         let mut sent = if is_home { self.authority.known(means, endpoint, scope)? } else { None };
-        for _ in 0..3 {
+        let mut is_first = true;
+        loop {
             request.url.clone_from(&url);
             request.headers.retain(|(name, _)| *name != AUTHORIZATION.as_str());
             if let Some(sent) = &sent {
@@ -117,7 +118,7 @@ impl Client {
                 .into_iter()
                 .filter_map(|v| v.to_str().ok());
             let challenges: Vec<_> = values.flat_map(challenge::parse).collect();
-            let next = if is_home && !matches!(request.payload, Payload::Stream(_)) {
+            let next = if is_home && is_first && !matches!(request.payload, Payload::Stream(_)) {
                 self.authority.demanded(means, endpoint, (scope, sent.as_deref()), challenges)?
             } else {
                 None
@@ -127,11 +128,9 @@ impl Client {
             }
             drain(response);
             sent = next;
+            // What was got just now is as good as it gets: a second refusal is an answer.
+            is_first = false;
         }
-        Err(Error::Denied {
-            subject: subject_of(endpoint),
-            reason: "the registry refuses the tokens it sends for".into(),
-        })
     }
 
     /// Tells whether `endpoint` speaks plain HTTP. Where both are allowed, TLS is tried first, once.

@@ -46,6 +46,8 @@ struct TypeOnly {
     media_type: Option<String>,
     #[serde(default)]
     manifests: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    layers: Option<serde::de::IgnoredAny>,
 }
 
 impl<'c> Repository<'c> {
@@ -247,8 +249,10 @@ fn essence(text: &str) -> &str {
     text.split(';').next().unwrap_or(text).trim()
 }
 
-/// Returns the media type of a document: what the registry declared, or what the document says of itself where the
-/// registry was not specific. The two may not contradict each other.
+/// Returns the media type of a document: what it says of itself, or what the registry declared where it says nothing.
+///
+/// A document that could be read as an index and as a manifest, or that is declared to be one and says that it is the other, is refused: two
+/// clients would see two images (CVE-2021-41190).
 fn media_type(declared: &str, bytes: &[u8], subject: &str) -> Result<String, Error> {
     let inner: TypeOnly = serde_json::from_slice(bytes).map_err(|source| Error::Malformed {
         what: "the manifest",
@@ -257,20 +261,23 @@ fn media_type(declared: &str, bytes: &[u8], subject: &str) -> Result<String, Err
     })?;
     let known = |text: &str| media::is_index(text) || media::is_manifest(text);
     let declared = essence(declared);
-    let guessed = if inner.manifests.is_some() { media::OCI_INDEX } else { media::OCI_MANIFEST };
+    let shape = if inner.manifests.is_some() { media::OCI_INDEX } else { media::OCI_MANIFEST };
     let media_type = match inner.media_type {
-        Some(own) if known(&own) || !known(declared) => own,
-        Some(_) | None if known(declared) => declared.to_owned(),
-        _ if matches!(
+        Some(own) => own,
+        None if matches!(
             declared,
             "" | "application/json" | "text/plain" | "application/octet-stream"
         ) =>
         {
-            guessed.to_owned()
+            shape.to_owned()
         }
-        _ => declared.to_owned(),
+        None => declared.to_owned(),
     };
-    if known(&media_type) {
+    let is_index = media::is_index(&media_type);
+    let is_clear = !(inner.manifests.is_some() && inner.layers.is_some())
+        && is_index == media::is_index(shape)
+        && (!known(declared) || is_index == media::is_index(declared));
+    if known(&media_type) && is_clear {
         Ok(media_type)
     } else {
         Err(Error::Unsupported { subject: subject.to_owned(), media_type })
@@ -297,4 +304,34 @@ fn next_page(response: &Response<Body>, url: &str) -> Option<String> {
 /// Returns the path of a blob below `/v2/`.
 pub(super) fn blob_path(repository: &str, digest: &Digest) -> String {
     format!("{repository}/blobs/{}", escaped(digest.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_an_index_or_a_manifest_and_never_both() {
+        for (declared, text, want) in [
+            (media::OCI_MANIFEST, r#"{"layers":[]}"#, Some(media::OCI_MANIFEST)),
+            ("", r#"{"manifests":[]}"#, Some(media::OCI_INDEX)),
+            ("application/json; charset=utf-8", r#"{"layers":[]}"#, Some(media::OCI_MANIFEST)),
+            (media::DOCKER_LIST, r#"{"manifests":[]}"#, Some(media::DOCKER_LIST)),
+            (media::OCI_INDEX, r#"{"manifests":[],"layers":[]}"#, None),
+            (media::OCI_INDEX, r#"{"layers":[]}"#, None),
+            (
+                media::OCI_MANIFEST,
+                r#"{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+                None,
+            ),
+            (
+                "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                r#"{"fsLayers":[]}"#,
+                None,
+            ),
+        ] {
+            let got = media_type(declared, text.as_bytes(), "x").ok();
+            assert_eq!(got.as_deref(), want, "{declared} {text}");
+        }
+    }
 }

@@ -32,9 +32,14 @@ impl Header<'_> {
     pub(super) fn is_sound(self) -> bool {
         let Some(wanted) = number(&self.0[at::CHECKSUM]) else { return false };
         let blanked = |i: usize, byte: u8| if at::CHECKSUM.contains(&i) { b' ' } else { byte };
-        let unsigned: i64 = self.0.iter().enumerate().map(|(i, byte)| i64::from(blanked(i, *byte))).sum();
-        let signed: i64 =
-            self.0.iter().enumerate().map(|(i, byte)| i64::from(i8::from_ne_bytes([blanked(i, *byte)]))).sum();
+        let unsigned: i64 =
+            self.0.iter().enumerate().map(|(i, byte)| i64::from(blanked(i, *byte))).sum();
+        let signed: i64 = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(i, byte)| i64::from(i8::from_ne_bytes([blanked(i, *byte)])))
+            .sum();
         wanted == unsigned || wanted == signed
     }
 
@@ -116,7 +121,10 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
         match byte {
             b'0'..=b'7' => value = value.checked_mul(8)?.checked_add(i64::from(byte - b'0'))?,
             byte if is_pad(byte) => {
-                return field[start + i..].iter().all(|b| is_pad(b) || b.is_ascii_digit()).then_some(value);
+                return field[start + i..]
+                    .iter()
+                    .all(|b| is_pad(b) || b.is_ascii_digit())
+                    .then_some(value);
             }
             _ => return None,
         }
@@ -137,7 +145,7 @@ fn base256(field: &[u8]) -> Option<i64> {
     let mut wide = [fill; 8];
     wide[8 - low.len()..].copy_from_slice(low);
     let value = i64::from_be_bytes(wide);
-    (value < 0) .eq(&negative).then_some(value)
+    (value < 0).eq(&negative).then_some(value)
 }
 
 /// The fields of a header to be written; what does not fit must have gone into PAX records before.

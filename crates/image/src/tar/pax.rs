@@ -96,7 +96,10 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name;
     while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let code = tail
+            .get(..2)
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (first, code) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -170,7 +173,14 @@ mod tests {
         assert_eq!(entry.path, b"a=b\nc");
         assert_eq!(entry.xattrs, vec![(b"user.x".to_vec(), vec![b'y'; 90])]);
         assert_eq!(entry.mtime, Time { seconds: -2, nanos: 750_000_000 });
-        for bad in [b"9 path=a\n".as_slice(), b"10 path=a\n", b"x", b"7 =abc\n", b"99999999999999999999 a=b\n", b"0 a=b\n"] {
+        for bad in [
+            b"9 path=a\n".as_slice(),
+            b"10 path=a\n",
+            b"x",
+            b"7 =abc\n",
+            b"99999999999999999999 a=b\n",
+            b"0 a=b\n",
+        ] {
             assert_eq!(Records::default().parse(bad), None, "{:?}", String::from_utf8_lossy(bad));
         }
     }

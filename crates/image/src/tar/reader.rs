@@ -99,7 +99,9 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
             let Some(block) = self.header()? else { return Ok(None) };
             let header = Header(&block);
             match header.flag() {
-                b'x' | b'X' => local.parse(&self.extended(header)?).ok_or_else(|| self.field("extended header"))?,
+                b'x' | b'X' => local
+                    .parse(&self.extended(header)?)
+                    .ok_or_else(|| self.field("extended header"))?,
                 b'g' => {
                     let bytes = self.extended(header)?;
                     let mut global = std::mem::take(&mut self.global);
@@ -109,7 +111,11 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
                 b'L' => long_name = Some(header::text(&self.extended(header)?).to_vec()),
                 b'K' => long_link = Some(header::text(&self.extended(header)?).to_vec()),
                 _ => {
-                    let records = if self.global.is_empty() { local } else { Records::joined(&self.global, local) };
+                    let records = if self.global.is_empty() {
+                        local
+                    } else {
+                        Records::joined(&self.global, local)
+                    };
                     return self.entry(header, &records, long_name, long_link).map(Some);
                 }
             }
@@ -172,11 +178,13 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
                 .and_then(|n| u64::try_from(n).ok())
                 .ok_or_else(|| self.field("sparse map"))?;
             let mut segments = Vec::new();
-            sparse::old_map(&block[386..482], &mut segments).ok_or_else(|| self.field("sparse map"))?;
+            sparse::old_map(&block[386..482], &mut segments)
+                .ok_or_else(|| self.field("sparse map"))?;
             let mut more = block[482] != 0;
             while more {
                 let block = self.read_block()?.ok_or(Error::Truncated)?;
-                sparse::old_map(&block[..504], &mut segments).ok_or_else(|| self.field("sparse map"))?;
+                sparse::old_map(&block[..504], &mut segments)
+                    .ok_or_else(|| self.field("sparse map"))?;
                 more = block[504] != 0;
             }
             segments
@@ -215,7 +223,10 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
                 let number = super::pax::decimal(&line).map_err(|()| self.field("sparse map"))?;
                 line.clear();
                 match wanted {
-                    None => wanted = Some(usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(2)),
+                    None => {
+                        wanted =
+                            Some(usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(2))
+                    }
                     Some(_) => numbers.push(number),
                 }
                 if wanted == Some(numbers.len()) {
@@ -268,7 +279,10 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
             self.source.consume(length);
             count += length as u64;
             if count > self.limits.payload {
-                return Err(Error::TooMuch { what: "bytes after its end", limit: self.limits.payload });
+                return Err(Error::TooMuch {
+                    what: "bytes after its end",
+                    limit: self.limits.payload,
+                });
             }
         }
     }
@@ -279,14 +293,21 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        if Header(&block).is_sound() { Ok(Some(block)) } else { Err(Error::Checksum(self.block - 1)) }
+        if Header(&block).is_sound() {
+            Ok(Some(block))
+        } else {
+            Err(Error::Checksum(self.block - 1))
+        }
     }
 
     /// Reads the payload of an extended header.
     fn extended(&mut self, header: Header<'_>) -> Result<Vec<u8>, Error> {
         let size = header.size().ok_or_else(|| self.field("size"))?;
         if size > self.limits.extended {
-            return Err(Error::TooMuch { what: "bytes in an extended header", limit: self.limits.extended });
+            return Err(Error::TooMuch {
+                what: "bytes in an extended header",
+                limit: self.limits.extended,
+            });
         }
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < size {

@@ -32,7 +32,10 @@ impl Sparse {
         for (key, value) in records {
             let Some(key) = key.strip_prefix(b"GNU.sparse.") else { continue };
             match key {
-                b"name" => sparse.name = Some(value.clone()).filter(|name| !name.is_empty() && !name.contains(&0)),
+                b"name" => {
+                    sparse.name =
+                        Some(value.clone()).filter(|name| !name.is_empty() && !name.contains(&0))
+                }
                 b"size" | b"realsize" => sparse.size = Some(decimal(value).ok()?),
                 b"major" => major = decimal(value).ok()?,
                 b"offset" | b"numbytes" => {
@@ -44,7 +47,10 @@ impl Sparse {
                     has_map = true;
                 }
                 b"map" => {
-                    numbers = value.split(|byte| *byte == b',').map(|n| decimal(n).ok()).collect::<Option<_>>()?;
+                    numbers = value
+                        .split(|byte| *byte == b',')
+                        .map(|n| decimal(n).ok())
+                        .collect::<Option<_>>()?;
                     has_map = true;
                 }
                 _ => {}

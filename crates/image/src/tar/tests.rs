@@ -26,11 +26,33 @@ fn what_is_written_is_read_again() {
     let longer = b"x".repeat(3000);
     let entries = [
         Entry { path: b"etc/".to_vec(), kind: Kind::Directory, mode: 0o1777, ..Entry::default() },
-        Entry { path: long, uid: 3_000_000, gid: 7, mtime: Time { seconds: -5, nanos: 250 }, size: 5, ..Entry::default() },
-        Entry { path: longer.clone(), kind: Kind::Symlink, link: b"\xff/".repeat(200), ..Entry::default() },
+        Entry {
+            path: long,
+            uid: 3_000_000,
+            gid: 7,
+            mtime: Time { seconds: -5, nanos: 250 },
+            size: 5,
+            ..Entry::default()
+        },
+        Entry {
+            path: longer.clone(),
+            kind: Kind::Symlink,
+            link: b"\xff/".repeat(200),
+            ..Entry::default()
+        },
         Entry { path: "é".into(), kind: Kind::HardLink, link: longer, ..Entry::default() },
-        Entry { path: b"null".to_vec(), kind: Kind::CharDevice, device: (1, 3), ..Entry::default() },
-        Entry { path: b"f".to_vec(), kind: Kind::Fifo, xattrs: vec![(b"user.a".to_vec(), b"\0\n=".to_vec())], ..Entry::default() },
+        Entry {
+            path: b"null".to_vec(),
+            kind: Kind::CharDevice,
+            device: (1, 3),
+            ..Entry::default()
+        },
+        Entry {
+            path: b"f".to_vec(),
+            kind: Kind::Fifo,
+            xattrs: vec![(b"user.a".to_vec(), b"\0\n=".to_vec())],
+            ..Entry::default()
+        },
     ];
     let mut writer = Writer::new(Vec::new());
     for entry in &entries {
@@ -65,11 +87,17 @@ fn an_archive_that_asks_for_too_much_is_refused() {
     let entry = Entry { path: b"a".to_vec(), size: 1 << 40, ..Entry::default() };
     let mut writer = Writer::new(Vec::new());
     writer.entry(&entry).unwrap();
-    assert!(matches!(read(&writer.finish().unwrap()), Err(Error::TooMuch { what: "bytes of payload", .. })));
+    assert!(matches!(
+        read(&writer.finish().unwrap()),
+        Err(Error::TooMuch { what: "bytes of payload", .. })
+    ));
     let mut writer = Writer::new(Vec::new());
     let xattrs = vec![(b"user.a".to_vec(), vec![0; 2 << 20])];
     writer.entry(&Entry { xattrs, ..Entry::default() }).unwrap();
-    assert!(matches!(read(&writer.finish().unwrap()), Err(Error::TooMuch { what: "bytes in an extended header", .. })));
+    assert!(matches!(
+        read(&writer.finish().unwrap()),
+        Err(Error::TooMuch { what: "bytes in an extended header", .. })
+    ));
 }
 
 /// The size in an extended header is that of the member, not of headers between them (CVE-2025-62518).
@@ -125,7 +153,13 @@ fn archives_of_gnu_tar_are_read() {
         vec!["--format=ustar"],
     ];
     for form in forms {
-        let out = std::process::Command::new("tar").args(&form).arg("-cSf-").arg("-C").arg(dir.path()).args(["sparse", &deep]).output();
+        let out = std::process::Command::new("tar")
+            .args(&form)
+            .arg("-cSf-")
+            .arg("-C")
+            .arg(dir.path())
+            .args(["sparse", &deep])
+            .output();
         let Ok(out) = out else {
             eprintln!("skipped: no tar on this machine");
             return;
@@ -137,11 +171,21 @@ fn archives_of_gnu_tar_are_read() {
         let mut rest = payload.as_slice();
         let all = vec![Segment { offset: 0, length: 1_000_000 }];
         for segment in entry.segments.as_ref().unwrap_or(&all) {
-            let (start, length) = (usize::try_from(segment.offset).unwrap(), usize::try_from(segment.length).unwrap());
+            let (start, length) = (
+                usize::try_from(segment.offset).unwrap(),
+                usize::try_from(segment.length).unwrap(),
+            );
             rest.read_exact(&mut whole[start..start + length]).unwrap();
         }
-        assert_eq!((&whole[100_000..100_003], &whole[900_000..900_003]), (b"abc".as_slice(), b"def".as_slice()), "{form:?}");
+        assert_eq!(
+            (&whole[100_000..100_003], &whole[900_000..900_003]),
+            (b"abc".as_slice(), b"def".as_slice()),
+            "{form:?}"
+        );
         let last = [&deep, &deep, "f"].join("/");
-        assert!(got.iter().any(|(entry, payload)| entry.path == last.as_bytes() && payload == b"x"), "{form:?}");
+        assert!(
+            got.iter().any(|(entry, payload)| entry.path == last.as_bytes() && payload == b"x"),
+            "{form:?}"
+        );
     }
 }

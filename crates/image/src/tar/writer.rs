@@ -165,7 +165,8 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     // The slash of a directory at the end does not separate.
     let end = path.len().checked_sub(1)?;
-    let at = (path.len().saturating_sub(101)..=end.min(155)).find(|at| path.get(*at) == Some(&b'/') && *at < end)?;
+    let at = (path.len().saturating_sub(101)..=end.min(155))
+        .find(|at| path.get(*at) == Some(&b'/') && *at < end)?;
     (at > 0).then(|| (&path[..at], &path[at + 1..]))
 }
 
