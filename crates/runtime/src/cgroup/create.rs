@@ -184,7 +184,7 @@ fn make_dir(host: &Host, home: Home, dir: &Path, made: &mut Vec<PathBuf>) -> Res
             if home == Home::V1(0) {
                 // The first of our cgroups since the machine was booted: the moment to ask for it. Whoever
                 // may not, or whose kernel cannot, goes on with slow moves.
-                let _ = host.favor_moves();
+                drop(host.favor_moves());
             }
             mkdir(dir, Mode::from_raw_mode(0o755)).map_err(failed)?;
             made.push(dir.to_owned());
