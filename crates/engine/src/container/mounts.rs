@@ -227,7 +227,7 @@ mod tests {
         for bad in ["/tmp:relative", "/tmp:/", "a/b:/d", "x", "/a:/b:nonsense", "/a:/b:ro:x"] {
             assert!(plan(&Config::default(), &host(&[bad]), Vec::new()).is_err(), "{bad}");
         }
-        let error = plan(&Config::default(), &host(&["v:/d", "w:/d/"]), Vec::new()).unwrap_err();
+        let error = plan(&Config::default(), &host(&["vol:/d", "web:/d/"]), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "Duplicate mount point: /d");
     }
 

@@ -78,7 +78,7 @@ impl<'a> Networks<'a> {
             let network = Network { id: id.as_str().to_owned(), created: Moment::now(), spec };
             let wiring = network.wiring(self.engine)?;
             ipam::validate(&wiring, &subnets).map_err(|error| Error::Invalid(error.to_string()))?;
-            if wiring.parent.is_none() && network.spec.driver != "bridge" && !network.spec.internal {
+            if wiring.parent.is_none() && matches!(network.spec.driver.as_str(), "macvlan" | "ipvlan") && !network.spec.internal {
                 return Err(Error::Invalid(format!("a {} network needs the option `parent`", network.spec.driver)));
             }
             let sql = "INSERT INTO network (id, name, created, record) VALUES (?1, ?2, ?3, ?4)";
