@@ -35,11 +35,12 @@ fn one(text: &str) -> Loaded {
 }
 
 fn fails(text: &str) -> (String, String) {
-    let error = try_load(&[("compose.yaml", text)], &options(&[])).err().expect("must fail");
+    let error = try_load(&[("compose.yaml", text)], &options(&[])).expect_err("must fail");
     (error.to_string(), error.hint().unwrap_or_default())
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a file and its model")]
 fn the_founding_file_becomes_its_model() {
     let loaded = one("
 version: '3'

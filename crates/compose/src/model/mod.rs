@@ -47,3 +47,9 @@ pub type Extensions = serde_json::Map<String, serde_json::Value>;
 fn absent<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+/// Reads a length of time as the model writes it (`1m30s`).
+#[must_use]
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    crate::canonical::parse_duration(text)
+}

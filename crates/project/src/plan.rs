@@ -1,0 +1,216 @@
+//! Wanted − actual, as a value: what has to be done to each service's containers. Nothing is done here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hako_compose::model::Service;
+use hako_engine::model::Status;
+
+use crate::{Actual, Error, Wanted};
+
+/// How to plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// The services that are meant; the others stay as they are.
+    pub services: BTreeSet<String>,
+    /// How many containers a service is to have, other than its file says.
+    pub scale: BTreeMap<String, u32>,
+    /// Make all containers anew.
+    pub force_recreate: bool,
+    /// Make none anew.
+    pub no_recreate: bool,
+    /// The ids of the images that the services are to run now.
+    pub images: BTreeMap<String, String>,
+    /// Remove what belongs to services that are not in the file.
+    pub remove_orphans: bool,
+}
+
+/// What happens to one container.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// It stays as it is.
+    Keep {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// Whether it has to be started.
+        start: bool,
+    },
+    /// It is made.
+    Create {
+        /// Which of the service's containers it is.
+        number: u32,
+        /// Its name.
+        name: String,
+    },
+    /// It is replaced by a new one, which takes over its anonymous volumes.
+    Recreate {
+        /// The old one's id.
+        id: String,
+        /// The old one's name.
+        old_name: String,
+        /// Which of the service's containers it is.
+        number: u32,
+        /// The new one's name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// It is stopped and removed.
+    Remove {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What happens to a service.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServicePlan {
+    /// What happens to its containers, in order.
+    pub changes: Vec<Change>,
+    /// Whether those that stay are restarted, because a service that it needs was made anew.
+    pub restart: bool,
+}
+
+/// What happens to a project.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// By service.
+    pub services: BTreeMap<String, ServicePlan>,
+    /// Containers of services that are not in the file: id and name.
+    pub orphans: Vec<(String, String)>,
+}
+
+impl ServicePlan {
+    /// Tells whether a container is made anew.
+    #[must_use]
+    pub fn recreates(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Recreate { .. }))
+    }
+}
+
+/// Compares what is wanted with what is there. `known` are all services of the file, whether their profile is on or off.
+///
+/// # Errors
+/// When a service with a fixed name is to have several containers.
+pub fn plan(
+    wanted: &Wanted,
+    known: &BTreeSet<String>,
+    actual: &[Actual],
+    options: &PlanOptions,
+) -> Result<Plan, Error> {
+    let mut plan = Plan::default();
+    for name in by_need(wanted, &options.services) {
+        let Some(service) = wanted.project.services.get(&name) else { continue };
+        let scale = options.scale.get(&name).copied().unwrap_or_else(|| service.replicas());
+        if scale > 1 && !service.container_name.is_empty() {
+            return Err(Error::Invalid(format!(
+                "the service `{name}` has the fixed container name `{}`, so there can be only one of it",
+                service.container_name
+            )));
+        }
+        let forced = options.force_recreate || shares_recreated(service, &plan);
+        let restart = service.depends_on.iter().any(|(other, need)| {
+            need.restart && plan.services.get(other).is_some_and(ServicePlan::recreates)
+        });
+        let of_service: Vec<&Actual> =
+            actual.iter().filter(|actual| actual.service == name && !actual.oneoff).collect();
+        let stale = |actual: &Actual| reason(wanted, &name, actual, options, forced);
+        let changes = changes(wanted, &name, &of_service, scale, &stale);
+        plan.services.insert(name, ServicePlan { changes, restart });
+    }
+    plan.orphans = actual
+        .iter()
+        .filter(|actual| !known.contains(&actual.service) && !actual.oneoff)
+        .map(|actual| (actual.id.clone(), actual.name.clone()))
+        .collect();
+    Ok(plan)
+}
+
+/// Returns the services so that each comes after what it needs.
+fn by_need(wanted: &Wanted, chosen: &BTreeSet<String>) -> Vec<String> {
+    fn visit(wanted: &Wanted, name: &str, out: &mut Vec<String>, way: &mut BTreeSet<String>) {
+        if out.iter().any(|seen| seen == name) || !way.insert(name.to_owned()) {
+            return;
+        }
+        if let Some(service) = wanted.project.services.get(name) {
+            service.depends_on.keys().for_each(|other| visit(wanted, other, out, way));
+        }
+        out.push(name.to_owned());
+    }
+    let mut out = Vec::new();
+    let mut way = BTreeSet::new();
+    chosen.iter().for_each(|name| visit(wanted, name, &mut out, &mut way));
+    out.retain(|name| chosen.contains(name));
+    out
+}
+
+/// Tells whether a service lives in the namespaces, or with the volumes, of one that is made anew.
+fn shares_recreated(service: &Service, plan: &Plan) -> bool {
+    let modes = [&service.network_mode, &service.ipc, &service.pid];
+    let shared = modes.into_iter().filter_map(|mode| mode.strip_prefix("service:"));
+    let from = service.volumes_from.iter().map(|from| from.split(':').next().unwrap_or(from));
+    shared.chain(from).any(|other| plan.services.get(other).is_some_and(ServicePlan::recreates))
+}
+
+fn reason(
+    wanted: &Wanted,
+    service: &str,
+    actual: &Actual,
+    options: &PlanOptions,
+    forced: bool,
+) -> Option<&'static str> {
+    if options.no_recreate {
+        return None;
+    }
+    if forced {
+        return Some("it was asked for");
+    }
+    if wanted.hashes.get(service).is_some_and(|hash| *hash != actual.hash) {
+        return Some("its configuration changed");
+    }
+    let image = options.images.get(service).filter(|image| !image.is_empty() && !actual.image.is_empty());
+    image.is_some_and(|image| *image != actual.image).then_some("its image changed")
+}
+
+fn changes(
+    wanted: &Wanted,
+    service: &str,
+    actual: &[&Actual],
+    scale: u32,
+    stale: &dyn Fn(&Actual) -> Option<&'static str>,
+) -> Vec<Change> {
+    let mut kept: Vec<&Actual> = actual.to_vec();
+    kept.sort_by_key(|actual| actual.number);
+    let surplus = kept.split_off(kept.len().min(scale as usize));
+    let mut out: Vec<Change> = surplus
+        .iter()
+        .rev()
+        .map(|actual| Change::Remove { id: actual.id.clone(), name: actual.name.clone() })
+        .collect();
+    for actual in &kept {
+        out.push(match stale(actual) {
+            Some(reason) => Change::Recreate {
+                id: actual.id.clone(),
+                old_name: actual.name.clone(),
+                number: actual.number,
+                name: wanted.container_name(service, actual.number),
+                reason,
+            },
+            None => Change::Keep {
+                id: actual.id.clone(),
+                name: actual.name.clone(),
+                start: !matches!(actual.status, Status::Running | Status::Paused | Status::Restarting),
+            },
+        });
+    }
+    let taken: BTreeSet<u32> = kept.iter().map(|actual| actual.number).collect();
+    let free = (1..).filter(|number| !taken.contains(number));
+    let missing = (scale as usize).saturating_sub(kept.len());
+    out.extend(
+        free.take(missing).map(|number| Change::Create { number, name: wanted.container_name(service, number) }),
+    );
+    out
+}
