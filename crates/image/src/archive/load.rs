@@ -79,7 +79,7 @@ fn keep(images: &Images<'_>, one: Described) -> Result<Loaded, Error> {
     for name in &one.names {
         match images.resolve(&name.to_string()) {
             Ok(old) if old.id != image.id && old.names.contains(name) => {
-                displaced.push((name.clone(), old.id))
+                displaced.push((name.clone(), old.id));
             }
             _ => {}
         }

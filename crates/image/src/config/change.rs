@@ -89,7 +89,7 @@ pub fn apply_change(settings: &mut Settings, line: &str) -> Result<(), ChangeErr
             settings.on_build.push(rest.to_owned());
         }
         "HEALTHCHECK" => {
-            settings.healthcheck = Some(healthcheck(rest).map_err(|problem| bad(&problem))?)
+            settings.healthcheck = Some(healthcheck(rest).map_err(|problem| bad(&problem))?);
         }
         _ => return Err(ChangeError::Instruction(text.to_owned())),
     }
@@ -218,7 +218,7 @@ fn healthcheck(text: &str) -> Result<Healthcheck, String> {
             "start-period" => check.start_period = nanos()?,
             "start-interval" => check.start_interval = nanos()?,
             "retries" => {
-                check.retries = value.parse().map_err(|_| format!("`{value}` is not a number"))?
+                check.retries = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
             }
             _ => return Err(format!("`--{name}` is not a flag of HEALTHCHECK")),
         }

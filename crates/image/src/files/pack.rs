@@ -91,7 +91,7 @@ pub fn pack_from<S: Sink>(
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let directory =
             openat(&top, c".", DIRECTORY, Mode::empty()).map_err(Error::at("open", bytes))?;
-        packer.directory(&name, directory, &stat)?;
+        packer.directory(&name, &directory, &stat)?;
     } else {
         packer.single(&top, &name, &stat)?;
     }
@@ -112,7 +112,7 @@ impl<'a, S: Sink> Packer<'a, S> {
     }
 
     /// Packs a directory and what is in it; `path` is its name in the archive.
-    fn directory(&mut self, path: &[u8], directory: OwnedFd, stat: &Stat) -> Result<(), Error> {
+    fn directory(&mut self, path: &[u8], directory: &OwnedFd, stat: &Stat) -> Result<(), Error> {
         let is_layer_root = path.is_empty() && self.options.layer.is_some();
         let plain = stat.st_mode & 0o7777 == 0o755 && stat.st_uid == 0 && stat.st_gid == 0;
         if !path.is_empty() || is_layer_root && !plain {
@@ -153,7 +153,7 @@ impl<'a, S: Sink> Packer<'a, S> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => match openat(parent, name, DIRECTORY, Mode::empty()) {
-                Ok(directory) => self.directory(path, directory, &stat),
+                Ok(directory) => self.directory(path, &directory, &stat),
                 Err(Errno::NOENT) => Ok(()),
                 Err(errno) => Err(Error::at("open", path)(errno)),
             },

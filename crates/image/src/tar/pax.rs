@@ -174,8 +174,8 @@ mod tests {
         assert_eq!(entry.xattrs, vec![(b"user.x".to_vec(), vec![b'y'; 90])]);
         assert_eq!(entry.mtime, Time { seconds: -2, nanos: 750_000_000 });
         for bad in [
-            b"9 path=a\n".as_slice(),
-            b"10 path=a\n",
+            b"8 path=a\n".as_slice(),
+            b"11 path=a\n",
             b"x",
             b"7 =abc\n",
             b"99999999999999999999 a=b\n",

@@ -90,6 +90,10 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
     ///
     /// # Errors
     /// When the archive is malformed, ends early, asks for too much, or cannot be read.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator could not lend the payload between two members"
+    )]
     pub fn next(&mut self) -> Result<Option<Entry>, Error> {
         self.skip(self.remaining + self.padding)?;
         (self.remaining, self.padding) = (0, 0);
@@ -225,7 +229,7 @@ impl<R: BufRead, T: Recorder> Reader<R, T> {
                 match wanted {
                     None => {
                         wanted =
-                            Some(usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(2))
+                            Some(usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(2));
                     }
                     Some(_) => numbers.push(number),
                 }

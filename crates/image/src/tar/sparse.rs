@@ -34,7 +34,7 @@ impl Sparse {
             match key {
                 b"name" => {
                     sparse.name =
-                        Some(value.clone()).filter(|name| !name.is_empty() && !name.contains(&0))
+                        Some(value.clone()).filter(|name| !name.is_empty() && !name.contains(&0));
                 }
                 b"size" | b"realsize" => sparse.size = Some(decimal(value).ok()?),
                 b"major" => major = decimal(value).ok()?,

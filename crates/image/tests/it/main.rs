@@ -1,4 +1,9 @@
 //! Layers, images and archives on a real file system. They need root, because layers have owners and devices.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says so when it is skipped"
+)]
 
 mod archive;
 mod files;
