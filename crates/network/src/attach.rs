@@ -46,32 +46,36 @@ fn ensure_bridge(network: &Network) -> Result<()> {
     let name = checked_name(&network.bridge)?;
     let failed = |source: io::Error| Error::Link { doing: "make", name: name.to_owned(), source };
     let socket = route_socket()?;
-    let found = link::find(&socket, name).map_err(failed)?;
-    if found.is_some_and(|bridge| bridge.is_up) {
+    // Written last, so a bridge that has it has all the rest, and one that somebody else made is set up too.
+    let alias = format!("hako network {}", network.id.get(..12).unwrap_or(&network.id));
+    let mut found = link::find(&socket, name).map_err(failed)?;
+    if found.as_ref().is_some_and(|bridge| bridge.is_up && bridge.alias == alias) {
         return Ok(());
     }
     if found.is_none() {
         let mut batch = Batch::default();
         link::make(&mut batch, name, &Made::Bridge, network.mtu, false);
         socket.run(&mut batch).map_err(failed)?;
+        found = link::find(&socket, name).map_err(failed)?;
     }
-    let index = link::find(&socket, name)
-        .map_err(failed)?
-        .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?
-        .index;
+    let bridge = found.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    if !bridge.is_bridge {
+        return Err(Error::NoBridge(name.to_owned()));
+    }
     set_sysctls(network)?;
-    let gateways = network
-        .subnets
-        .iter()
-        .filter_map(|subnet| Prefix::new(subnet.gateway?, subnet.prefix.length()));
     let mut batch = Batch::default();
     // Else the bridge would take the lowest hardware address of its ports, and change it with them.
-    link::set_mac(&mut batch, index, bridge_mac(network));
+    link::set_mac(&mut batch, bridge.index, bridge_mac(network));
     // Up before the addresses: a route of IPv6 that waits for a bridge without ports appears up to a second after the first.
-    link::up(&mut batch, index);
-    for gateway in gateways {
-        link::address(&mut batch, index, name, gateway);
+    link::up(&mut batch, bridge.index);
+    for gateway in network
+        .subnets
+        .iter()
+        .filter_map(|subnet| Prefix::new(subnet.gateway?, subnet.prefix.length()))
+    {
+        link::address(&mut batch, bridge.index, name, gateway);
     }
+    link::set_alias(&mut batch, bridge.index, &alias);
     socket.run(&mut batch).map_err(failed)
 }
 

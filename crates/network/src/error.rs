@@ -49,6 +49,10 @@ pub enum Error {
     #[error("`{0}` is not an interface name: want 1 to 15 bytes without `/` and spaces")]
     Name(String),
 
+    /// The name of a network's bridge is that of another interface.
+    #[error("the interface `{0}` exists and is no bridge")]
+    NoBridge(String),
+
     /// The parent of a macvlan or ipvlan network does not exist.
     #[error("the parent interface `{0}` does not exist")]
     NoParent(String),
@@ -97,7 +101,7 @@ impl Fault for Error {
                 kind_of(source)
             }
             Self::Socket(..) | Self::NoNftables(_) => Kind::Unavailable,
-            Self::NoTable(_) => Kind::Conflict,
+            Self::NoTable(_) | Self::NoBridge(_) => Kind::Conflict,
         }
     }
 

@@ -31,8 +31,11 @@ const MTU: u16 = 4;
 const LINK: u16 = 5;
 const MASTER: u16 = 10;
 const LINKINFO: u16 = 18;
+const ALIAS: u16 = 20;
 const STATS64: u16 = 23;
 const NET_NS_FD: u16 = 28;
+const TX_QUEUES: u16 = 31;
+const RX_QUEUES: u16 = 32;
 
 // Inside of `IFLA_LINKINFO`.
 const KIND: u16 = 1;
@@ -111,7 +114,7 @@ pub(crate) fn make(
     }
     match made {
         Made::Pair { bridge, .. } => {
-            batch.native(MASTER, *bridge);
+            one_queue(batch.native(MASTER, *bridge));
         }
         Made::Vlan { parent, .. } => {
             batch.native(LINK, *parent);
@@ -130,6 +133,11 @@ pub(crate) fn make(
     batch.nest(LINKINFO, |info| kind_of(info, made, mtu));
 }
 
+/// Else there is a queue for each processor, each with objects of its own in sysfs, and a pair without XDP uses only one.
+fn one_queue(batch: &mut Batch) {
+    batch.native(TX_QUEUES, 1).native(RX_QUEUES, 1);
+}
+
 fn kind_of(info: &mut Batch, made: &Made<'_>, mtu: Option<u32>) {
     match made {
         Made::Bridge => info.text(KIND, "bridge"),
@@ -146,7 +154,7 @@ fn kind_of(info: &mut Batch, made: &Made<'_>, mtu: Option<u32>) {
         Made::Pair { peer, namespace, mac, .. } => info.text(KIND, "veth").nest(DATA, |data| {
             data.nest(VETH_PEER, |inner| {
                 inner.raw(&link(0, 0, 0)).text(NAME, peer).bytes(ADDRESS, &mac.0);
-                inner.native(NET_NS_FD, namespace.cast_unsigned());
+                one_queue(inner.native(NET_NS_FD, namespace.cast_unsigned()));
                 if let Some(mtu) = mtu {
                     inner.native(MTU, mtu);
                 }
@@ -158,6 +166,11 @@ fn kind_of(info: &mut Batch, made: &Made<'_>, mtu: Option<u32>) {
 /// Sets the hardware address of an interface.
 pub(crate) fn set_mac(batch: &mut Batch, index: u32, mac: Mac) {
     batch.message(NEWLINK, 0, &link(index, 0, 0)).bytes(ADDRESS, &mac.0);
+}
+
+/// Writes a note on an interface, which `ip link` shows as its alias.
+pub(crate) fn set_alias(batch: &mut Batch, index: u32, alias: &str) {
+    batch.message(NEWLINK, 0, &link(index, 0, 0)).text(ALIAS, alias);
 }
 
 /// Brings an interface up.
@@ -224,19 +237,28 @@ pub(crate) fn default_route(batch: &mut Batch, index: u32, gateway: Option<IpAdd
 }
 
 /// What is known of an interface that is there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) index: u32,
     pub(crate) is_up: bool,
+    pub(crate) is_bridge: bool,
+    pub(crate) alias: String,
 }
 
 /// Returns the interface of this name; none when there is none.
 pub(crate) fn find(socket: &Socket, name: &str) -> io::Result<Option<Found>> {
     let mut batch = Batch::default();
     batch.message(GETLINK, 0, &link(0, 0, 0)).text(NAME, name);
-    let read = |message: &Received<'_>| Found {
-        index: u32_at(message.body, 4).unwrap_or_default(),
-        is_up: u32_at(message.body, 8).is_some_and(|flags| flags & UP != 0),
+    let read = |message: &Received<'_>| {
+        let attributes = Attributes(message.body.get(16..).unwrap_or_default());
+        let kind =
+            attributes.find(LINKINFO).and_then(|info| Attributes(info).find(KIND)).map(text_of);
+        Found {
+            index: u32_at(message.body, 4).unwrap_or_default(),
+            is_up: u32_at(message.body, 8).is_some_and(|flags| flags & UP != 0),
+            is_bridge: kind.as_deref() == Some("bridge"),
+            alias: attributes.find(ALIAS).map(text_of).unwrap_or_default(),
+        }
     };
     match socket.get(&batch, read) {
         Ok(found) => Ok(Some(found)),

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use hako_types::Protocol;
 
-use super::ruleset::{Chain, Element, End, Family, Field, Part, Set, Value, Way};
-use crate::netlink::{APPEND, Batch, CREATE};
+use super::ruleset::{Chain, Element, End, Family, Field, Part, Point, Set, Value, Way};
+use crate::netlink::{APPEND, Attributes, Batch, CREATE, DUMP, text_of};
 use crate::prefix::{Prefix, from_number, number};
 
 /// `NFNL_SUBSYS_NFTABLES`, in the upper byte of a message's kind.
@@ -52,6 +52,21 @@ pub(super) fn delete_table(batch: &mut Batch, table: &str) {
 
 pub(super) fn get_table(batch: &mut Batch, table: &str) {
     batch.message(GETTABLE, 0, &INET).text(1, table);
+}
+
+/// Asks for all chains of all tables and families.
+pub(super) fn get_chains(batch: &mut Batch) {
+    const GETCHAIN: u16 = SUBSYSTEM | 4;
+    batch.message(GETCHAIN, DUMP, &[0; 4]);
+}
+
+/// Reads one such chain: its table and name, if it drops what is on its way through unless a rule accepts it.
+pub(super) fn closed_chain(body: &[u8]) -> Option<(String, String)> {
+    const DROP: [u8; 4] = [0; 4];
+    let attributes = Attributes(body.get(4..)?);
+    let hook = Attributes(attributes.find(4)?).find(1)?;
+    let is_closed = hook == (Point::Forward as u32).to_be_bytes() && attributes.find(5)? == DROP;
+    is_closed.then(|| Some((text_of(attributes.find(1)?), text_of(attributes.find(3)?))))?
 }
 
 pub(super) fn new_chain(batch: &mut Batch, table: &str, chain: &Chain) {

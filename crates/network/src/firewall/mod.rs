@@ -151,6 +151,16 @@ impl Firewall {
         Table::with(&self.table, |table| table.is_present())
     }
 
+    /// Returns the chains of other tables that drop what they do not know of what is on its way through, as `table chain`.
+    ///
+    /// Where there is one, the host's own firewall must allow forwarding to and from the bridges: hako does not open it.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn closed_elsewhere(&self) -> Result<Vec<String>> {
+        Table::with(&self.table, |table| table.closed_elsewhere())
+    }
+
     /// Removes the table. One that is gone is no error.
     ///
     /// # Errors

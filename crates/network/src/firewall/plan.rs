@@ -190,3 +190,99 @@ fn postrouting() -> Vec<Vec<Part>> {
         outward(Family::V6, MASQUERADED[1]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use hako_types::Protocol;
+
+    use super::*;
+    use crate::network::Subnet;
+
+    fn network(number: u8) -> Network {
+        let subnet = |prefix: String, gateway: String| Subnet {
+            prefix: prefix.parse().unwrap(),
+            gateway: gateway.parse().ok(),
+            range: None,
+            auxiliary: Vec::new(),
+        };
+        let subnets = vec![
+            subnet(format!("10.0.{number}.0/24"), format!("10.0.{number}.1")),
+            subnet(format!("fd00:{number}::/64"), format!("fd00:{number}::1")),
+        ];
+        Network::bridged("", &format!("br{number}"), subnets)
+    }
+
+    fn published(host: &str, port: u16, protocol: Protocol, target: &str) -> Published {
+        Published { host: host.parse().unwrap(), port, protocol, target: target.parse().unwrap() }
+    }
+
+    /// Two networks, ports of all kinds, and one that no translation can serve.
+    fn example() -> Ruleset {
+        let internal = Network { internal: true, icc: false, ..network(2) };
+        let ports = [
+            published("0.0.0.0", 8080, Protocol::Tcp, "10.0.1.2:80"),
+            published("::", 8080, Protocol::Tcp, "[fd00:1::2]:80"),
+            published("127.0.0.1", 53, Protocol::Udp, "10.0.1.2:5353"),
+            published("::", 9, Protocol::Tcp, "10.0.1.2:80"),
+        ];
+        plan("hako", &[network(1), internal], &ports)
+    }
+
+    #[test]
+    fn networks_and_ports_are_elements_and_rules_are_always_the_same() {
+        let text = example().to_string();
+        insta::assert_snapshot!(text.replace('\t', "  "), @r#"
+        table inet hako {
+          set bridges { type ifname; elements = { "br1", "br2" }; }
+          set internal { type ifname; elements = { "br2" }; }
+          set within { type ifname . ifname; elements = { "br1" . "br1" }; }
+          set subnets4 { type ipv4_addr; flags interval; elements = { 10.0.1.0/24, 10.0.2.0/24 }; }
+          set subnets6 { type ipv6_addr; flags interval; elements = { fd00:1::/64, fd00:2::/64 }; }
+          set masqueraded4 { type ipv4_addr; flags interval; elements = { 10.0.1.0/24 }; }
+          set masqueraded6 { type ipv6_addr; flags interval; elements = { fd00:1::/64 }; }
+          map ports4 { type inet_proto . inet_service : ipv4_addr . inet_service; elements = { tcp . 8080 : 10.0.1.2 . 80 }; }
+          map ports6 { type inet_proto . inet_service : ipv6_addr . inet_service; elements = { tcp . 8080 : fd00:1::2 . 80 }; }
+          map addressed4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; elements = { 127.0.0.1 . udp . 53 : 10.0.1.2 . 5353 }; }
+          map addressed6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+          chain published {
+            ip6 daddr ::1 return
+            dnat ip to ip daddr . meta l4proto . th dport map @addressed4
+            dnat ip to meta l4proto . th dport map @ports4
+            dnat ip6 to ip6 daddr . meta l4proto . th dport map @addressed6
+            dnat ip6 to meta l4proto . th dport map @ports6
+          }
+          chain arrival {
+            type filter hook prerouting priority -300; policy accept;
+            iifname != "lo" ip daddr 127.0.0.0/8 drop
+            iifname != "lo" ip saddr 127.0.0.0/8 drop
+          }
+          chain prerouting {
+            type nat hook prerouting priority -100; policy accept;
+            fib daddr type local jump published
+          }
+          chain output {
+            type nat hook output priority -100; policy accept;
+            fib daddr type local jump published
+          }
+          chain forward {
+            type filter hook forward priority 10; policy accept;
+            ct state established,related accept
+            iifname . oifname @within accept
+            iifname @internal drop
+            oifname @internal drop
+            ct status dnat accept
+            oifname @bridges drop
+          }
+          chain postrouting {
+            type nat hook postrouting priority 100; policy accept;
+            oifname @bridges ct status dnat ip saddr 127.0.0.0/8 masquerade
+            oifname @bridges ct status dnat ip saddr @subnets4 masquerade
+            oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
+            oifname != @bridges ip saddr @masqueraded4 masquerade
+            oifname != @bridges ip6 saddr @masqueraded6 masquerade
+          }
+        }
+        "#);
+        assert_eq!(plan("hako", &[], &[]).chains, chains());
+    }
+}

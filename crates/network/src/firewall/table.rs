@@ -64,6 +64,21 @@ impl Table<'_> {
         }
     }
 
+    /// Returns the chains of other tables whose policy is to drop what is on its way through: `table chain`.
+    pub(super) fn closed_elsewhere(&self) -> Result<Vec<String>> {
+        let mut question = Batch::default();
+        encode::get_chains(&mut question);
+        let mut closed = Vec::new();
+        let mut each = |body: &[u8]| {
+            let found = encode::closed_chain(body);
+            closed.extend(found.map(|(table, chain)| format!("{table} {chain}")));
+        };
+        self.socket
+            .ask(&question, |message| each(message.body))
+            .map_err(|error| self.failed("look beside", error))?;
+        Ok(closed)
+    }
+
     /// Tells whether an element is there.
     pub(super) fn has(&self, (set, element): &Placed) -> bool {
         let mut question = Batch::default();

@@ -88,6 +88,19 @@ fn a_failed_attachment_leaves_no_interface() {
 }
 
 #[test]
+fn a_bridge_that_is_there_already_is_set_up_and_another_interface_is_refused() {
+    on_a_host(|| {
+        shell(
+            "ip link add br1 type bridge; ip link set br1 up; ip link add br2 type veth peer name br2p",
+        );
+        ensure(&network(1), &Firewall::default());
+        assert!(shell("ip addr show br1").contains("inet 10.0.1.1/24"));
+        let error = hako_network::ensure(&network(2), &Firewall::default()).unwrap_err();
+        assert_eq!(error.to_string(), "the interface `br2` exists and is no bridge");
+    });
+}
+
+#[test]
 fn several_processes_may_make_a_network_at_once() {
     on_a_host(|| {
         let host = hako_network::namespace::current().unwrap();

@@ -177,6 +177,19 @@ fn a_flushed_table_is_noticed_and_rebuilt() {
 }
 
 #[test]
+fn a_host_that_forwards_nothing_is_noticed() {
+    on_a_host(|| {
+        let firewall = Firewall::default();
+        ensure(&network(1), &firewall);
+        assert!(firewall.closed_elsewhere().unwrap().is_empty());
+        shell(
+            "nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'",
+        );
+        assert_eq!(firewall.closed_elsewhere().unwrap(), ["filter FORWARD"]);
+    });
+}
+
+#[test]
 fn the_kernel_has_what_the_text_says() {
     on_a_host(|| {
         let mut internal = network(2);
