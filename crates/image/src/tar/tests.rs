@@ -146,16 +146,16 @@ fn archives_of_gnu_tar_are_read() {
     std::fs::create_dir_all(dir.path().join(&deep).join(&deep)).unwrap();
     std::fs::write(dir.path().join(&deep).join(&deep).join("f"), "x").unwrap();
     let forms = [
-        vec!["--format=gnu"],
-        vec!["--format=pax", "--sparse-version=0.0"],
-        vec!["--format=pax", "--sparse-version=0.1"],
-        vec!["--format=pax", "--sparse-version=1.0"],
+        vec!["--format=gnu", "-S"],
+        vec!["--format=pax", "--sparse-version=0.0", "-S"],
+        vec!["--format=pax", "--sparse-version=0.1", "-S"],
+        vec!["--format=pax", "--sparse-version=1.0", "-S"],
         vec!["--format=ustar"],
     ];
     for form in forms {
         let out = std::process::Command::new("tar")
             .args(&form)
-            .arg("-cSf-")
+            .arg("-cf-")
             .arg("-C")
             .arg(dir.path())
             .args(["sparse", &deep])
