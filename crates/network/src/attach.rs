@@ -23,6 +23,7 @@ use crate::namespace::within;
 use crate::netlink::{Batch, Socket};
 use crate::network::{Driver, Endpoint, Mac, Network};
 use crate::prefix::Prefix;
+use crate::sysctl;
 
 /// The index of the loopback in every namespace.
 const LOOPBACK: u32 = 1;
@@ -62,7 +63,7 @@ fn ensure_bridge(network: &Network) -> Result<()> {
     if !bridge.is_bridge {
         return Err(Error::NoBridge(name.to_owned()));
     }
-    set_sysctls(network)?;
+    sysctl::for_bridge(network)?;
     let mut batch = Batch::default();
     // Else the bridge would take the lowest hardware address of its ports, and change it with them.
     link::set_mac(&mut batch, bridge.index, bridge_mac(network));
@@ -97,46 +98,6 @@ fn bridge_mac(network: &Network) -> Mac {
     )
 }
 
-/// Sets what the kernel must do on the bridge, in an order that never leaves it open.
-fn set_sysctls(network: &Network) -> Result<()> {
-    let bridge = &network.bridge;
-    let has_v6 = network.subnets.iter().any(|subnet| !subnet.prefix.is_ipv4());
-    if has_v6 {
-        // Router advertisements of an endpoint must not lead the host astray (CVE-2020-13401).
-        sysctl(&format!("net/ipv6/conf/{bridge}/accept_ra"), "0")?;
-        // The bridge's link-local address, which asks for endpoints' hardware addresses, is usable at once.
-        sysctl(&format!("net/ipv6/conf/{bridge}/accept_dad"), "0")?;
-        sysctl(&format!("net/ipv6/conf/{bridge}/disable_ipv6"), "0")?;
-    } else {
-        sysctl_if_there(&format!("net/ipv6/conf/{bridge}/disable_ipv6"), "1")?;
-    }
-    if network.internal {
-        return Ok(());
-    }
-    // Connections of the host to a published port at 127.0.0.1 are led to the bridge with that source; the firewall's first
-    // chain drops such addresses when they come from outside (CVE-2020-8558).
-    sysctl(&format!("net/ipv4/conf/{bridge}/route_localnet"), "1")?;
-    sysctl("net/ipv4/ip_forward", "1")?;
-    if has_v6 {
-        sysctl("net/ipv6/conf/all/forwarding", "1")?;
-    }
-    Ok(())
-}
-
-/// Writes a sysctl of the thread's network namespace.
-fn sysctl(name: &str, value: &str) -> Result<()> {
-    std::fs::write(format!("/proc/sys/{name}"), value)
-        .map_err(|source| Error::Sysctl { name: name.to_owned(), source })
-}
-
-/// Writes a sysctl that is not there when the kernel runs without IPv6.
-fn sysctl_if_there(name: &str, value: &str) -> Result<()> {
-    match sysctl(name, value) {
-        Err(Error::Sysctl { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 /// Wires the namespace to the network: interface, addresses, routes, and the loopback.
 ///
 /// # Errors
@@ -155,7 +116,7 @@ pub fn attach(network: &Network, namespace: BorrowedFd<'_>, endpoint: &Endpoint)
     if network.driver == Driver::Bridge {
         // Where the IP firewall sees bridged packets too, its rules keep endpoints apart, and a port that it redirects must
         // be able to send back to where the packet came from. Elsewhere the bridge itself keeps them apart.
-        let filtered = is_bridge_filtered();
+        let filtered = sysctl::is_bridge_filtered();
         if filtered || !network.icc {
             link::port(&mut batch, name, filtered, !filtered);
         }
@@ -246,21 +207,7 @@ fn parent(socket: &Socket, network: &Network) -> Result<u32> {
 fn configure(network: &Network, endpoint: &Endpoint) -> Result<()> {
     let name = &endpoint.interface;
     let failed = |source: io::Error| Error::Address { name: name.clone(), source };
-    let has_v6 = endpoint.addresses.iter().any(|prefix| !prefix.is_ipv4());
-    // Without an address of ours there is no IPv6 on the interface at all: neither link-local nor advertised by a neighbour.
-    sysctl_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_v6 { "0" } else { "1" })?;
-    if has_v6 {
-        sysctl(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
-    }
-    let follows = |prefix: &Prefix| Mac::of(prefix.address()) == endpoint.mac;
-    if !endpoint.addresses.iter().any(follows) {
-        // Neighbours may know the address with another hardware address: tell them when the interface comes up.
-        sysctl(&format!("net/ipv4/conf/{name}/arp_notify"), "1")?;
-        sysctl_if_there(&format!("net/ipv6/conf/{name}/ndisc_notify"), "1")?;
-    }
-    for (name, value) in &endpoint.sysctls {
-        sysctl(&format!("net/{name}"), value)?;
-    }
+    sysctl::for_endpoint(endpoint)?;
     let socket = route_socket()?;
     let index = index(&socket, name).map_err(failed)?;
     let mut batch = Batch::default();
@@ -383,12 +330,6 @@ fn unmake(socket: &Socket, name: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Tells whether bridged packets pass the IP firewall too (`br_netfilter`).
-fn is_bridge_filtered() -> bool {
-    std::fs::read("/proc/sys/net/bridge/bridge-nf-call-iptables")
-        .is_ok_and(|value| value.first() == Some(&b'1'))
 }
 
 /// Checks a name before the kernel cuts or refuses it.

@@ -29,6 +29,7 @@ pub mod network;
 pub mod ports;
 pub mod prefix;
 pub mod resolv;
+mod sysctl;
 
 pub use attach::{attach, detach, ensure, loopback_up, remove};
 pub use counters::{Counters, counters};

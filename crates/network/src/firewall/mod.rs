@@ -18,6 +18,7 @@
 
 mod conntrack;
 mod encode;
+mod expression;
 mod plan;
 mod ruleset;
 mod table;
