@@ -22,6 +22,9 @@ mod terminal;
 
 use std::process::ExitCode;
 
+/// The tables of the rooms above the engine; the same for commands and monitors.
+pub(crate) const ROOMS: &[hako_store::Room] = &[hako_project::ROOM];
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
         Some("init") => hako_runtime::init(),
         Some("monitor") => {
             let rest: Vec<std::ffi::OsString> = words.collect();
-            hako_engine::monitor::main(&rest)
+            hako_engine::monitor::main(&rest, ROOMS)
         }
         _ => command::main(),
     }

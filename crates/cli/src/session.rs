@@ -97,7 +97,7 @@ impl Session {
 
     /// Returns what the engine is opened with.
     pub(crate) fn settings(&self) -> Settings {
-        Settings { root: self.globals.root.clone(), program: "/proc/self/exe".into(), rooms: &[] }
+        Settings { root: self.globals.root.clone(), program: "/proc/self/exe".into(), rooms: crate::ROOMS }
     }
 
     /// Returns the user's configuration; one that is missing or malformed is an empty one.

@@ -49,6 +49,20 @@ impl<'a> System<'a> {
         Ok(report)
     }
 
+    /// Removes the layers that neither an image nor the build cache needs any more; returns the bytes that are free now.
+    ///
+    /// # Errors
+    /// When the database fails, or a layer cannot be removed.
+    pub fn free_layers(self) -> Result<u64, Error> {
+        let failed = || "cannot remove unused layers".to_owned();
+        let mut statement =
+            self.0.database().connection().prepare_cached("SELECT diff_id FROM build_layer WHERE diff_id IS NOT NULL")?;
+        let rows: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let held = rows.iter().filter_map(|text| text.parse().ok()).collect();
+        let freed = self.0.images()?.free_layers(&held).map_err(Error::below(failed()))?;
+        Ok(freed.bytes)
+    }
+
     fn note(report: &mut Report, repair: bool, text: String) {
         if repair { &mut report.repaired } else { &mut report.problems }.push(text);
     }

@@ -39,7 +39,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     run::check_terminal(config.tty, stdin)?;
     let keys = run::keys(session, parsed.text("detach-keys"))?;
     let streams = Streams { stdin, stdout: true, stderr: true };
-    let attachment = containers.attach(name, &streams)?;
+    let attachment = containers.attach(name, streams)?;
     let proxy = !config.tty && (!parsed.given("sig-proxy") || parsed.on("sig-proxy"));
     let conversation = Conversation { stdin, tty: config.tty, proxy, keys };
     let end = conversation.hold(&attachment).map_err(|error| Failure::io("the container cannot be heard", &error))?;

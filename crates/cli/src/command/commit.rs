@@ -36,7 +36,6 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         message: parsed.string("message"),
         changes: parsed.list("change"),
         pause: !(parsed.on("no-pause") || parsed.text("pause") == Some("false")),
-        ..CommitRequest::default()
     };
     let id = session.engine()?.containers().commit(&parsed.words[0], &request)?;
     say(&format!("{id}\n"));

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use hako_engine::Engine;
+use hako_engine::container::Container;
 use hako_types::{Bytes, Moment};
 
 use super::{Command, images, say};
@@ -79,8 +80,7 @@ fn of_images(engine: &Engine) -> Result<Usage, Failure> {
 fn of_containers(engine: &Engine) -> Result<Usage, Failure> {
     let mut usage = Usage { kind: "Containers", total: 0, active: 0, size: 0, reclaimable: 0 };
     for one in engine.containers().list()? {
-        // One that is removed meanwhile counts for nothing.
-        let Ok((size, _)) = engine.containers().size(one.id.as_str()) else { continue };
+        let size = own_size(engine, &one);
         usage.total += 1;
         usage.size += size;
         if one.is_running() {
@@ -113,6 +113,11 @@ fn of_builds(engine: &Engine) -> Usage {
     let size = directory_size(&directory);
     let total = std::fs::read_dir(&directory).map_or(0, Iterator::count);
     Usage { kind: "Build Cache", total, active: 0, size, reclaimable: size }
+}
+
+/// Returns the size of a container's own files; one that is removed meanwhile has none.
+pub(super) fn own_size(engine: &Engine, one: &Container) -> u64 {
+    engine.containers().size(one).map_or(0, |(own, _)| u64::try_from(own).unwrap_or(0))
 }
 
 /// Returns the sizes of all files below a directory; what cannot be read counts for nothing.
@@ -148,7 +153,7 @@ fn verbose(engine: &Engine) -> Result<u8, Failure> {
     say(&format!("Images space usage:\n\n{}", crate::format::lines(&lines)));
     let mut lines = vec!["CONTAINER ID\tIMAGE\tCOMMAND\tLOCAL VOLUMES\tSIZE\tCREATED\tSTATUS\tNAMES".to_owned()];
     for one in engine.containers().list()? {
-        let Ok((size, _)) = engine.containers().size(one.id.as_str()) else { continue };
+        let size = own_size(engine, &one);
         let volumes = one.record.mounts.iter().filter(|mount| !mount.point.name.is_empty()).count();
         lines.push(format!(
             "{}\t{}\t{}\t{volumes}\t{}\t{} ago\t{}\t{}",

@@ -20,10 +20,10 @@ const COLUMNS: Columns =
 
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let changes = session.engine()?.containers().diff(&parsed.words[0])?;
-    let row = |kind: char, path: &str| Row::default().set("Type", kind.to_string()).set("Path", path);
-    let shown = changes.iter().map(|change| (change.kind.letter(), change.path.to_string_lossy().into_owned()));
+    let row = |kind: &str, path: &str| Row::default().set("Type", kind).set("Path", path);
+    let shown = changes.iter().map(|change| (change.kind.to_string(), change.path.to_string_lossy().into_owned()));
     match parsed.text("format") {
-        Some(format) => Listing::new(Some(format), COLUMNS)?.print(shown.map(|(kind, path)| row(kind, &path)))?,
+        Some(format) => Listing::new(Some(format), COLUMNS)?.print(shown.map(|(kind, path)| row(&kind, &path)))?,
         None => say(&shown.map(|(kind, path)| format!("{kind} {path}\n")).collect::<String>()),
     }
     Ok(0)

@@ -52,7 +52,6 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         privileged: parsed.on("privileged"),
         detach,
         size: if tty { size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin())) } else { None },
-        ..ExecSpec::default()
     };
     let attachment = session.engine()?.containers().exec(&parsed.words[0], &spec).map_err(refused)?;
     session.mark("start the command");

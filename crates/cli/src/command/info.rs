@@ -106,7 +106,7 @@ fn operating_system() -> String {
 }
 
 /// Returns the machine's memory in bytes.
-pub(super) fn memory_total() -> u64 {
+fn memory_total() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

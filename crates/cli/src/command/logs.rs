@@ -45,7 +45,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         stdout: true,
         stderr: true,
     };
-    let reader = session.engine()?.containers().logs(&parsed.words[0], options)?;
+    let reader = session.engine()?.containers().logs(&parsed.words[0], &options)?;
     let stamps = parsed.on("timestamps");
     let details = parsed.on("details");
     let mut out = Output {

@@ -143,7 +143,7 @@ fn ended(failure: &Failure) -> u8 {
     failure.code
 }
 
-fn dispatch(session: &Session, words: &[String]) -> u8 {
+pub(crate) fn dispatch(session: &Session, words: &[String]) -> u8 {
     if session.globals.version {
         say(&format!("hako version {}\n", env!("CARGO_PKG_VERSION")));
         return 0;

@@ -105,8 +105,8 @@ fn prune_containers(engine: &Engine, filters: &Filters) -> Result<Pruned, Failur
             continue;
         }
         let id = one.id.as_str();
-        let size = engine.containers().size(id).map_or(0, |(own, _)| own);
-        match engine.containers().remove(id, &RemoveOptions::default()) {
+        let size = super::df::own_size(engine, &one);
+        match engine.containers().remove(id, RemoveOptions::default()) {
             Ok(()) => {
                 pruned.lines.push(id.to_owned());
                 pruned.bytes += size;

@@ -24,9 +24,12 @@ pub(super) const COMMAND: Command = Command {
 
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let containers = session.engine()?.containers();
-    let (force, volumes, link) = (parsed.on("force"), parsed.on("volumes"), parsed.on("link"));
-    let options = RemoveOptions { force, volumes, link };
-    each(&parsed.words, |name| match containers.remove(name, &options) {
+    let (force, volumes) = (parsed.on("force"), parsed.on("volumes"));
+    if parsed.on("link") {
+        return Err(Failure::new("hako has no links that could be removed").with_hint("disconnect the container from the network"));
+    }
+    let options = RemoveOptions { force, volumes };
+    each(&parsed.words, |name| match containers.remove(name, options) {
         // What is gone already is as wanted.
         Err(error @ Error::NoSuch { .. }) if force => {
             Failure::from(error).print();

@@ -44,7 +44,7 @@ fn run(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let streams = Streams { stdin: config.attach_stdin, stdout: config.attach_stdout, stderr: config.attach_stderr };
     let attach = (streams.stdin || streams.stdout || streams.stderr).then_some(streams);
     let size = if config.tty { size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin())) } else { None };
-    let started = containers.start(&id, &StartOptions { attach, size });
+    let started = containers.start(&id, StartOptions { attach, size });
     session.mark("start the container");
     let attachment = match started {
         Ok(attachment) => attachment,

@@ -34,7 +34,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let containers = session.engine()?.containers();
     if !parsed.on("attach") && !parsed.on("interactive") {
         return each(&parsed.words, |name| {
-            containers.start(name, &StartOptions::default())?;
+            containers.start(name, StartOptions::default())?;
             Ok(())
         });
     }
@@ -48,7 +48,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let keys = run::keys(session, parsed.text("detach-keys"))?;
     let streams = Streams { stdin, stdout: true, stderr: true };
     let size = if config.tty { size(rustix::stdio::stdout()) } else { None };
-    let attachment = containers.start(name, &StartOptions { attach: Some(streams), size })?;
+    let attachment = containers.start(name, StartOptions { attach: Some(streams), size })?;
     let Some(attachment) = attachment else { return Ok(0) };
     let proxy = !config.tty && (!parsed.given("sig-proxy") || parsed.on("sig-proxy"));
     let conversation = Conversation { stdin, tty: config.tty, proxy, keys };

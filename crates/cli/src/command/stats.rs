@@ -8,7 +8,7 @@ use hako_engine::container::{Container, Stats};
 use hako_engine::model::Status;
 use hako_types::Bytes;
 
-use super::{Command, say};
+use super::Command;
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value};
 use crate::format::{Columns, Listing, Row};
 use crate::report::Failure;
@@ -129,23 +129,36 @@ fn sample(engine: &Engine, watched: &mut [Watched]) {
 
 #[expect(clippy::cast_precision_loss, reason = "shown with two decimals")]
 fn row(one: &Watched, full: bool) -> Row {
-    let stats = one.now.clone().unwrap_or_default();
-    let percent = one.before.as_ref().map_or(0.0, |before| {
-        let (used, passed) = (stats.cpu.saturating_sub(before.cpu), stats.system_cpu.saturating_sub(before.system_cpu));
-        if passed == 0 { 0.0 } else { used as f64 / passed as f64 * f64::from(stats.online_cpus) * 100.0 }
-    });
-    let limit = if stats.memory_limit == 0 { super::info::memory_total() } else { stats.memory_limit };
-    let share = if limit == 0 { 0.0 } else { stats.memory as f64 / limit as f64 * 100.0 };
-    let (received, sent) = stats.networks.values().fold((0, 0), |(r, s), one| (r + one.received, s + one.sent));
-    let human = |bytes: u64| Bytes(bytes).human3();
-    Row::default()
+    let row = Row::default()
         .set("Container", &one.word)
         .set("ID", if full { one.container.id.as_str() } else { one.container.id.short() })
-        .set("Name", &one.container.name)
+        .set("Name", &one.container.name);
+    let Some(stats) = &one.now else {
+        let none = row.set("CPUPerc", "0.00%").set("MemUsage", "0B / 0B").set("MemPerc", "0.00%").set("NetIO", "0B / 0B");
+        return none.set("BlockIO", "0B / 0B").set("PIDs", "0");
+    };
+    let percent = one.before.as_ref().map_or(0.0, |before| {
+        let used = stats.cgroup.cpu.total.saturating_sub(before.cgroup.cpu.total);
+        let passed = stats.system_cpu.saturating_sub(before.system_cpu);
+        if passed == 0 { 0.0 } else { used as f64 / passed as f64 * f64::from(stats.processors) * 100.0 }
+    });
+    let (memory, limit) = (used_memory(stats), stats.memory_limit);
+    let share = if limit == 0 { 0.0 } else { memory as f64 / limit as f64 * 100.0 };
+    let (received, sent) = stats.networks.iter().fold((0, 0), |(r, s), one| (r + one.rx_bytes, s + one.tx_bytes));
+    let (read, written) = stats.cgroup.io.iter().fold((0, 0), |(r, w), one| (r + one.read_bytes, w + one.write_bytes));
+    let human = |bytes: u64| Bytes(bytes).human3();
+    row
         .set("CPUPerc", format!("{percent:.2}%"))
-        .set("MemUsage", format!("{} / {}", Bytes(stats.memory).binary(), Bytes(limit).binary()))
+        .set("MemUsage", format!("{} / {}", Bytes(memory).binary(), Bytes(limit).binary()))
         .set("MemPerc", format!("{share:.2}%"))
         .set("NetIO", format!("{} / {}", human(received), human(sent)))
-        .set("BlockIO", format!("{} / {}", human(stats.block_read), human(stats.block_written)))
-        .set("PIDs", stats.pids.to_string())
+        .set("BlockIO", format!("{} / {}", human(read), human(written)))
+        .set("PIDs", stats.cgroup.pids.current.to_string())
+}
+
+/// Returns the memory in use without the file cache that the kernel would give back at once.
+fn used_memory(stats: &Stats) -> u64 {
+    let memory = &stats.cgroup.memory;
+    let cache = memory.stat.get("total_inactive_file").or_else(|| memory.stat.get("inactive_file")).copied().unwrap_or(0);
+    memory.usage.saturating_sub(cache)
 }

@@ -17,14 +17,17 @@ pub(super) const CHECK: Command = Command {
 fn check(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let repair = parsed.on("repair");
     let report = session.engine()?.system().check(repair)?;
-    for finding in &report.findings {
-        say(&format!("{finding}\n"));
+    for line in &report.repaired {
+        say(&format!("repaired: {line}\n"));
     }
-    let left = report.left();
-    let sound = if report.findings.is_empty() { "sound\n".to_owned() } else { String::new() };
-    say(&sound);
-    if left > 0 && !repair {
-        return Err(Failure::new(format!("{left} faults found")).with_hint("mend them with `hako system check --repair`"));
+    for line in &report.problems {
+        say(&format!("{line}\n"));
     }
-    Ok(u8::from(left > 0))
+    let left = report.problems.len();
+    if left == 0 {
+        say("sound\n");
+        return Ok(0);
+    }
+    let failure = Failure::new(format!("{left} faults found"));
+    Err(if repair { failure } else { failure.with_hint("mend them with `hako system check --repair`") })
 }

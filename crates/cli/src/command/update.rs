@@ -1,10 +1,10 @@
 //! `update`.
 
 use hako_engine::container::UpdateRequest;
-use hako_engine::model::HostConfig;
+use hako_engine::model::{HostConfig, RestartPolicy};
 
 use super::each::each;
-use super::{Command, complain};
+use super::Command;
 use crate::args::{Flag, Parsed, Syntax, Words, value};
 use crate::create;
 use crate::report::Failure;
@@ -43,12 +43,28 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     if FLAGS.iter().all(|flag| !parsed.given(flag.long)) {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
-    let request = UpdateRequest { host, restart_policy };
+    let request = request(parsed, host, restart_policy);
     let containers = session.engine()?.containers();
-    each(&parsed.words, |name| {
-        for warning in containers.update(name, &request)? {
-            complain(&format!("WARNING: {warning}\n"));
-        }
-        Ok(())
-    })
+    each(&parsed.words, |name| Ok(containers.update(name, &request)?))
+}
+
+/// Returns what is to change: what was given.
+fn request(parsed: &Parsed, host: HostConfig, restart_policy: Option<RestartPolicy>) -> UpdateRequest {
+    let given = |flag: &str| parsed.given(flag);
+    UpdateRequest {
+        blkio_weight: given("blkio-weight").then_some(host.blkio_weight),
+        cpu_shares: given("cpu-shares").then_some(host.cpu_shares),
+        cpu_period: given("cpu-period").then_some(host.cpu_period),
+        cpu_quota: given("cpu-quota").then_some(host.cpu_quota),
+        cpu_realtime_period: given("cpu-rt-period").then_some(host.cpu_realtime_period),
+        cpu_realtime_runtime: given("cpu-rt-runtime").then_some(host.cpu_realtime_runtime),
+        nano_cpus: given("cpus").then_some(host.nano_cpus),
+        cpuset_cpus: given("cpuset-cpus").then_some(host.cpuset_cpus),
+        cpuset_mems: given("cpuset-mems").then_some(host.cpuset_mems),
+        memory: given("memory").then_some(host.memory),
+        memory_reservation: given("memory-reservation").then_some(host.memory_reservation),
+        memory_swap: given("memory-swap").then_some(host.memory_swap),
+        pids_limit: given("pids-limit").then(|| host.pids_limit.unwrap_or(0)),
+        restart_policy,
+    }
 }

@@ -76,7 +76,7 @@ fn images(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         let (repository, tag) = match named {
             Some(name) => {
                 let tag = name.tagged().tag.unwrap_or_else(|| "<none>".into());
-                (name.repository_familiar(), tag)
+                (name.familiar_repository(), tag)
             }
             None => ("<none>".into(), "<none>".into()),
         };

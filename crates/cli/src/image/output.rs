@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// Where an archive goes: standard output, or a file that only appears when it is whole.
 pub(crate) struct Output {
-    writer: BufWriter<Box<dyn Write>>,
+    writer: BufWriter<Box<dyn Write + Send>>,
     place: Option<(PathBuf, PathBuf)>,
 }
 
@@ -40,7 +40,7 @@ impl Output {
     }
 
     /// Returns where to write.
-    pub(crate) fn writer(&mut self) -> &mut dyn Write {
+    pub(crate) fn writer(&mut self) -> &mut (dyn Write + Send) {
         &mut self.writer
     }
 

@@ -38,9 +38,24 @@ impl Containers<'_> {
     /// # Errors
     /// When there is no such container or path, or `out` fails.
     pub fn copy_out(self, name: &str, path: &str, follow: bool, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+        self.copy_out_as(name, path, (name_of(path), follow), out)
+    }
+
+    /// Does the same, but the archive begins with another name: an empty one leaves what is in the directory, nothing is the
+    /// path's own.
+    ///
+    /// # Errors
+    /// As [`copy_out`](Self::copy_out).
+    pub fn copy_out_as(
+        self,
+        name: &str,
+        path: &str,
+        (called, follow): (Option<String>, bool),
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), Error> {
         let container = self.find(name)?;
         let missing = no_such_path(&container, path);
-        let options = PackOptions { follow, nanoseconds: true, name: name_of(path), ..PackOptions::default() };
+        let options = PackOptions { follow, nanoseconds: true, name: called, ..PackOptions::default() };
         self.with_root(&container, |root| {
             pack_from(root, Path::new(path), Plain(out), &options).map(drop).map_err(missing)
         })
