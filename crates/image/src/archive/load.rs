@@ -9,7 +9,7 @@ use super::member::{Members, blob_name};
 use super::{Error, compression};
 use crate::config::ImageConfig;
 use crate::content::{Draft, Image, Images};
-use crate::registry::{Index, Manifest, media};
+use crate::registry::{Descriptor, Index, Manifest, media};
 
 /// An image that came out of an archive.
 #[derive(Clone, Debug)]
@@ -141,6 +141,13 @@ fn docker(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
     items.into_iter().map(describe).collect()
 }
 
+/// Tells whether an index speaks of an image, and not of an attestation or another artifact.
+fn is_image(descriptor: &Descriptor) -> bool {
+    descriptor.artifact_type.is_none()
+        && !descriptor.annotations.contains_key("vnd.docker.reference.type")
+        && descriptor.platform.as_ref().is_none_or(|platform| platform.os != "unknown")
+}
+
 /// Reads OCI's form.
 fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
     let document = |name: &str| {
@@ -149,7 +156,7 @@ fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
     };
     let index: Index = serde_json::from_slice(bytes).map_err(document("index.json"))?;
     let mut described: Vec<Described> = Vec::new();
-    for descriptor in &index.manifests {
+    for descriptor in index.manifests.iter().filter(|one| is_image(one)) {
         let name = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
             .iter()
             .find_map(|key| descriptor.annotations.get(*key)?.parse::<Reference>().ok())
@@ -160,7 +167,11 @@ fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
                 serde_json::from_slice(inner).map_err(document(&blob_name(&descriptor.digest)))?;
             let is_here = |digest: &Digest| members.document(&blob_name(digest)).is_some();
             let whole = Index {
-                manifests: inner.manifests.into_iter().filter(|one| is_here(&one.digest)).collect(),
+                manifests: inner
+                    .manifests
+                    .into_iter()
+                    .filter(|one| is_here(&one.digest) && is_image(one))
+                    .collect(),
                 ..inner
             };
             let chosen = whole.select(&Platform::host()).or(whole.manifests.first());
@@ -177,15 +188,6 @@ fn oci(members: &Members, bytes: &[u8]) -> Result<Vec<Described>, Error> {
         let bytes = members.blob(&digest)?;
         let manifest: Manifest =
             serde_json::from_slice(bytes).map_err(document(&blob_name(&digest)))?;
-        if descriptor.artifact_type.is_some()
-            || !manifest
-                .layers
-                .iter()
-                .all(|layer| members.diff_id(&blob_name(&layer.digest)).is_some())
-                && manifest.config.media_type.contains("empty")
-        {
-            continue;
-        }
         described.push(Described {
             config_name: blob_name(&digest),
             config: members.blob(&manifest.config.digest)?.to_vec(),

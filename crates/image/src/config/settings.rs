@@ -53,8 +53,15 @@ pub struct Settings {
 }
 
 /// The `{}` that Docker writes as the value of a set's member.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Empty {}
+
+/// Whatever stands there means the same.
+impl<'de> Deserialize<'de> for Empty {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(from).map(|_| Self {})
+    }
+}
 
 /// How a container is asked for its health. Times are in nanoseconds; zero is "as inherited, or the default".
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,19 +71,19 @@ pub struct Healthcheck {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     pub test: Vec<String>,
     /// Time between two checks.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "or_default")]
     pub interval: i64,
     /// How long one check may take.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "or_default")]
     pub timeout: i64,
     /// How long the container may be unhealthy at its start.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "or_default")]
     pub start_period: i64,
     /// Time between two checks in that period.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "or_default")]
     pub start_interval: i64,
     /// How many failures in a row make it unhealthy.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "or_default")]
     pub retries: i64,
 }
 

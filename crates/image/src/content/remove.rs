@@ -56,7 +56,10 @@ impl Images<'_> {
             let image = rows::image(t, &id)?.ok_or_else(|| Error::NotFound(text.to_owned()))?;
             let name = match text.parse::<Reference>() {
                 Ok(name) if resolve::by_name(t, &name)?.as_ref() == Some(&id) => {
-                    Some(name.tagged())
+                    Some(match &name.digest {
+                        Some(digest) => name.with_digest(digest.clone()),
+                        None => name.tagged(),
+                    })
                 }
                 _ => None,
             };

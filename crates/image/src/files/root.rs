@@ -139,6 +139,11 @@ impl<'a> Parents<'a> {
 pub(super) fn make_parent(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
     match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
         Err(Errno::EXIST) => Ok(()),
+        // The umask may have taken bits away.
+        Ok(()) => rustix::fs::fchmod(
+            openat(parent, name, DIRECTORY, Mode::empty())?,
+            Mode::from_raw_mode(0o755),
+        ),
         other => other,
     }
 }

@@ -166,6 +166,8 @@ impl Lease {
             ..PackOptions::default()
         };
         let (reader, writer) = io::pipe().map_err(failed)?;
+        // A pipe holds 64 KiB by default; when it may not be larger it is only slower.
+        let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
         std::thread::scope(|scope| {
             let packing = scope.spawn(|| {
                 let out = Plain(io::BufWriter::with_capacity(1 << 16, writer));
