@@ -75,7 +75,7 @@ fn images(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         let named = container.record.config.image.parse::<hako_types::Reference>().ok();
         let (repository, tag) = match named {
             Some(name) => {
-                let tag = name.tagged().tag.unwrap_or_else(|| "<none>".into());
+                let tag = name.clone().tagged().tag.unwrap_or_else(|| "<none>".into());
                 (name.familiar_repository(), tag)
             }
             None => ("<none>".into(), "<none>".into()),

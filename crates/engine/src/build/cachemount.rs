@@ -37,7 +37,8 @@ pub(super) fn take(
     make(&root).map_err(Failure::of)?;
     let name = root.join("id");
     if !name.exists() {
-        fs::write(&name, &mount.id).map_err(|error| Failure::of(Error::io("write", &name)(error)))?;
+        fs::write(&name, &mount.id)
+            .map_err(|error| Failure::of(Error::io("write", &name)(error)))?;
     }
     let locked = |result: std::io::Result<Lock>, path: &Path| {
         result.map_err(|error| Failure::of(Error::io("lock", path)(error)))
@@ -72,7 +73,8 @@ fn wait(path: &Path, cancel: &Cancel) -> Result<Lock, Failure> {
 fn alone(root: &Path) -> Result<(PathBuf, Option<Lock>), Failure> {
     for number in 0.. {
         let path = root.join(format!("{number}.lock"));
-        let lock = Lock::try_exclusive(&path).map_err(|error| Failure::of(Error::io("lock", &path)(error)))?;
+        let lock = Lock::try_exclusive(&path)
+            .map_err(|error| Failure::of(Error::io("lock", &path)(error)))?;
         if lock.is_some() {
             return Ok((root.join(number.to_string()), lock));
         }
@@ -86,17 +88,27 @@ fn prepare(directory: &Path, mount: &RunMount, seed: Option<&Tree>) -> Result<()
     }
     let io = |error: std::io::Error| Failure::of(Error::io("create", directory)(error));
     // Whoever makes it at the same time makes the same: the first rename counts.
-    let making = directory.with_extension(format!("new{}-{:?}", std::process::id(), std::thread::current().id()));
+    let making = directory.with_extension(format!(
+        "new{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     make(&making).map_err(Failure::of)?;
     let root = hako_build::tree::open_root(&making).map_err(io)?;
     if let Some(seed) = seed {
-        let sources = vec![CopySource { from: Source::Context(String::new()), path: mount.source.clone(), unpack: false }];
+        let sources = vec![CopySource {
+            from: Source::Context(String::new()),
+            path: mount.source.clone(),
+            unpack: false,
+        }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, root.as_fd(), &[Opened::Tree(seed, &mount.source)], None, None).map_err(trouble)?;
+        copy::perform(&operation, root.as_fd(), &[Opened::Tree(seed, &mount.source)], None, None)
+            .map_err(trouble)?;
     }
     let (uid, gid) = (Uid::from_raw(mount.uid.unwrap_or(0)), Gid::from_raw(mount.gid.unwrap_or(0)));
     rustix::fs::fchown(&root, Some(uid), Some(gid)).map_err(|errno| io(errno.into()))?;
-    rustix::fs::fchmod(&root, Mode::from_raw_mode(mount.mode.unwrap_or(0o755))).map_err(|errno| io(errno.into()))?;
+    rustix::fs::fchmod(&root, Mode::from_raw_mode(mount.mode.unwrap_or(0o755)))
+        .map_err(|errno| io(errno.into()))?;
     match fs::rename(&making, directory) {
         Ok(()) => Ok(()),
         Err(_) if directory.exists() => {

@@ -18,7 +18,11 @@ use super::workshop::{Workshop, say};
 use crate::Error;
 
 /// Fetches what a step names; it lies in a layer of its own until the build ends.
-pub(super) fn download(shop: &Workshop<'_>, operation: &DownloadOp, work: &Work<'_>) -> Result<Record, Failure> {
+pub(super) fn download(
+    shop: &Workshop<'_>,
+    operation: &DownloadOp,
+    work: &Work<'_>,
+) -> Result<Record, Failure> {
     let making = shop.snapshots.begin().map_err(Failure::of)?;
     let directory = making.upper();
     if operation.is_git {
@@ -28,7 +32,13 @@ pub(super) fn download(shop: &Workshop<'_>, operation: &DownloadOp, work: &Work<
     }
     let layer = making.id.clone();
     shop.downloads.lock().unwrap_or_else(PoisonError::into_inner).push(making);
-    Ok(Record { layer, size: 0, created: Moment::now(), description: work.name.to_owned(), kind: "source.http" })
+    Ok(Record {
+        layer,
+        size: 0,
+        created: Moment::now(),
+        description: work.name.to_owned(),
+        kind: "source.http",
+    })
 }
 
 fn failed(operation: &DownloadOp, why: impl std::fmt::Display) -> Failure {
@@ -42,8 +52,10 @@ fn fetch(operation: &DownloadOp, path: &Path) -> Result<(), Failure> {
         .user_agent("hako")
         .build()
         .into();
-    let mut response = agent.get(&operation.url).call().map_err(|error| failed(operation, error))?;
-    let modified = response.headers().get("last-modified").and_then(|v| v.to_str().ok()).and_then(http_date);
+    let mut response =
+        agent.get(&operation.url).call().map_err(|error| failed(operation, error))?;
+    let modified =
+        response.headers().get("last-modified").and_then(|v| v.to_str().ok()).and_then(http_date);
     let mut file = File::create(path).map_err(io)?;
     let mut body = response.body_mut().as_reader();
     let mut hasher = Hasher::new();
@@ -68,7 +80,8 @@ fn fetch(operation: &DownloadOp, path: &Path) -> Result<(), Failure> {
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(text: &str) -> Option<SystemTime> {
     let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(zoned.timestamp().as_second().try_into().ok()?))
+    SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(zoned.timestamp().as_second().try_into().ok()?))
 }
 
 /// Clones a repository (`url#reference:subdirectory`) with the caller's git.
@@ -77,7 +90,8 @@ fn clone(operation: &DownloadOp, directory: &Path, work: &Work<'_>) -> Result<()
     let (reference, below) = fragment.split_once(':').unwrap_or((fragment, ""));
     let run = |args: &[&str]| {
         let output = Command::new("git").arg("-C").arg(directory).args(args).output();
-        let output = output.map_err(|error| failed(operation, format_args!("cannot run git: {error}")))?;
+        let output =
+            output.map_err(|error| failed(operation, format_args!("cannot run git: {error}")))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }

@@ -56,9 +56,8 @@ impl Outcome<'_> {
 
     /// Returns the image store's name of a layer, which takes it over if it is not its already.
     fn adopted(&self, layer: &LayerId) -> Result<Digest, Error> {
-        let parsed = |text: &str| {
-            text.parse::<Digest>().map_err(|error| Error::Invalid(error.to_string()))
-        };
+        let parsed =
+            |text: &str| text.parse::<Digest>().map_err(|error| Error::Invalid(error.to_string()));
         if layer.is_diff_id() {
             return parsed(&layer.0);
         }
@@ -69,7 +68,10 @@ impl Outcome<'_> {
                 return Ok(known);
             }
         }
-        let adopted = self.lease.adopt(&snapshots.join("fs")).map_err(Error::below(format!("cannot keep the layer `{layer}`")))?;
+        let adopted = self
+            .lease
+            .adopt(&snapshots.join("fs"))
+            .map_err(Error::below(format!("cannot keep the layer `{layer}`")))?;
         self.cache.adopted(layer, adopted.diff_id.as_str())?;
         let _debris = fs::remove_dir_all(&snapshots);
         Ok(adopted.diff_id)
@@ -90,10 +92,15 @@ impl Outcome<'_> {
         make(path)?;
         let root = open_root(path).map_err(Error::io("open", path))?;
         let tree = self.files()?;
-        let sources = vec![CopySource { from: Source::Context(String::new()), path: ".".into(), unpack: false }];
+        let sources = vec![CopySource {
+            from: Source::Context(String::new()),
+            path: ".".into(),
+            unpack: false,
+        }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, root.as_fd(), &[Opened::Tree(&tree, ".")], None, None)
-            .map_err(|error| Error::Invalid(format!("cannot write to `{}`: {error}", path.display())))
+        copy::perform(&operation, root.as_fd(), &[Opened::Tree(&tree, ".")], None, None).map_err(
+            |error| Error::Invalid(format!("cannot write to `{}`: {error}", path.display())),
+        )
     }
 
     /// Writes the files of the result as a tar.
@@ -103,8 +110,10 @@ impl Outcome<'_> {
     pub fn tar(&self, out: impl Write) -> Result<(), Error> {
         let tree = self.files()?;
         let options = PackOptions { name: Some(String::new()), ..PackOptions::default() };
-        let failed = |error: files::Error| Error::Invalid(format!("cannot write the archive: {error}"));
-        let mut sink = files::pack_from(tree.root(), Path::new("."), Plain(out), &options).map_err(failed)?;
+        let failed =
+            |error: files::Error| Error::Invalid(format!("cannot write the archive: {error}"));
+        let mut sink =
+            files::pack_from(tree.root(), Path::new("."), Plain(out), &options).map_err(failed)?;
         sink.flush().map_err(Error::io("write", Path::new("the archive")))
     }
 

@@ -14,6 +14,7 @@ mod cachemount;
 mod download;
 mod error;
 mod export;
+mod listing;
 mod mounts;
 mod outcome;
 mod prune;
@@ -36,6 +37,7 @@ use crate::{Engine, Error};
 
 pub use error::BuildError;
 pub use export::Exported;
+pub use listing::{Listed, list_context};
 pub use outcome::Outcome;
 pub use prune::{Pruned, prune, usage};
 pub use unpack::{Stdin, unpack_context};
@@ -64,7 +66,11 @@ pub trait Puller {
     ///
     /// # Errors
     /// When no registry has it.
-    fn pull(&self, reference: &Reference, platform: Option<&Platform>) -> Result<(), Box<dyn Fault>>;
+    fn pull(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<(), Box<dyn Fault>>;
 }
 
 /// Everything that a build needs.
@@ -91,7 +97,10 @@ pub struct Job<'a> {
 
 impl std::fmt::Debug for Job<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("request", &self.request).field("contexts", &self.contexts).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("request", &self.request)
+            .field("contexts", &self.contexts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,11 +112,14 @@ pub const AROUND: usize = 1 << 20;
 /// # Errors
 /// [`BuildError::Problems`] when the Dockerfile is at fault, [`BuildError::Step`] when a step failed.
 pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, BuildError> {
-    let (file, mut warnings) = hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
+    let (file, mut warnings) =
+        hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
     let outline = hako_build::outline(&file, &job.request).map_err(BuildError::Problems)?;
-    let lease = engine.images()?.layers().lease().map_err(Error::below("cannot hold the layers"))?;
+    let lease =
+        engine.images()?.layers().lease().map_err(Error::below("cannot hold the layers"))?;
     let images = resolve::all(engine, job, &file, &outline)?;
-    let planned = hako_build::plan(&file, &outline, &job.request, &images).map_err(|p| BuildError::Problems(vec![p]))?;
+    let planned = hako_build::plan(&file, &outline, &job.request, &images)
+        .map_err(|p| BuildError::Problems(vec![p]))?;
     warnings.extend(planned.warnings.iter().cloned());
     tell_warnings(job, &warnings);
     let cache = SqliteCache::new(engine.reopen()?.into_database());
@@ -119,7 +131,8 @@ pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, Build
         let vertex = &planned.graph.vertices[failed.vertex.0];
         BuildError::Step { name: vertex.name.clone(), span: vertex.span, failure: failed.failure }
     })?;
-    let used: Vec<hako_build::LayerId> = solved.made.iter().flatten().map(|record| record.layer.clone()).collect();
+    let used: Vec<hako_build::LayerId> =
+        solved.made.iter().flatten().map(|record| record.layer.clone()).collect();
     let _best_effort = cache.touch(&used);
     drop(workshop);
     Ok(Outcome { engine, lease, cache, planned, solved, epoch: job.request.epoch(), warnings })

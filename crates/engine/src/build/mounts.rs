@@ -54,7 +54,8 @@ pub(super) fn prepare(
         let path = scratch.join("script");
         let io = |error| Failure::of(Error::io("write", &path)(error));
         fs::write(&path, &script.content).map_err(io)?;
-        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(io)?;
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .map_err(io)?;
         all.add(path.clone(), &format!("/dev/pipes/{}", script.name), true);
     }
     all.mounts.sort_by_key(|mount| mount.destination.components().count());
@@ -75,7 +76,8 @@ impl Prepared {
 
     /// Keeps a descriptor for as long as the step runs; returns a path that leads to what is below it.
     fn hold(&mut self, fd: OwnedFd, below: &Path) -> PathBuf {
-        let path = PathBuf::from(format!("/proc/{}/fd/{}", rustix::process::getpid(), fd.as_raw_fd()));
+        let path =
+            PathBuf::from(format!("/proc/{}/fd/{}", rustix::process::getpid(), fd.as_raw_fd()));
         self.held.push(fd);
         if below.as_os_str().is_empty() { path } else { path.join(below) }
     }
@@ -125,10 +127,20 @@ fn bind(
 }
 
 /// Copies what a bind mount shows, where it cannot be shown as it lies there.
-fn copied(tree: &Tree, source: &str, found: &tree::Found, scratch: &Path) -> Result<PathBuf, Failure> {
+fn copied(
+    tree: &Tree,
+    source: &str,
+    found: &tree::Found,
+    scratch: &Path,
+) -> Result<PathBuf, Failure> {
     snapshots::make(scratch).map_err(Failure::of)?;
-    let root = tree::open_root(scratch).map_err(|error| Failure::of(Error::io("open", scratch)(error)))?;
-    let sources = vec![CopySource { from: Source::Context(String::new()), path: source.to_owned(), unpack: false }];
+    let root =
+        tree::open_root(scratch).map_err(|error| Failure::of(Error::io("open", scratch)(error)))?;
+    let sources = vec![CopySource {
+        from: Source::Context(String::new()),
+        path: source.to_owned(),
+        unpack: false,
+    }];
     let operation = CopyOp { sources, target: "/mount".into(), ..CopyOp::default() };
     copy::perform_found(&operation, root.as_fd(), tree, found).map_err(trouble)?;
     let path = scratch.join("mount");
@@ -138,7 +150,12 @@ fn copied(tree: &Tree, source: &str, found: &tree::Found, scratch: &Path) -> Res
     Ok(path)
 }
 
-fn cache(shop: &Workshop<'_>, mount: &RunMount, work: &Work<'_>, all: &mut Prepared) -> Result<(), Failure> {
+fn cache(
+    shop: &Workshop<'_>,
+    mount: &RunMount,
+    work: &Work<'_>,
+    all: &mut Prepared,
+) -> Result<(), Failure> {
     let seed = match &mount.from {
         Some(Source::Vertex(id)) => Some(shop.tree(Place::Layers(&(work.inputs)(*id)))?),
         Some(Source::Context(name)) => Some(shop.context(name)?),
@@ -160,7 +177,8 @@ fn tmpfs(mount: &RunMount, all: &mut Prepared) {
 fn secret(shop: &Workshop<'_>, mount: &RunMount, all: &mut Prepared) -> Result<(), Failure> {
     let value = match shop.secrets.get(&mount.id) {
         Some(Secret::Value(value)) => value.clone(),
-        Some(Secret::File(path)) => fs::read(path).map_err(|error| Failure::of(Error::io("read the secret", path)(error)))?,
+        Some(Secret::File(path)) => fs::read(path)
+            .map_err(|error| Failure::of(Error::io("read the secret", path)(error)))?,
         None if mount.required => {
             return Err(Failure::of(Error::Invalid(format!(
                 "the secret `{}` is required and was not given: add `--secret id={}`",
@@ -178,28 +196,41 @@ fn secret(shop: &Workshop<'_>, mount: &RunMount, all: &mut Prepared) -> Result<(
     }
     let target = mount.target.clone().unwrap_or_else(|| format!("/run/secrets/{}", mount.id));
     let memory = rootfs::tmpfs((value.len() as u64).max(4096) * 2 + 65536).map_err(Failure::of)?;
-    let refused = |error: std::io::Error| Failure::of(Error::io("write the secret for", Path::new(&target))(error));
+    let refused = |error: std::io::Error| {
+        Failure::of(Error::io("write the secret for", Path::new(&target))(error))
+    };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(memory.as_fd(), "secret", flags, Mode::from_raw_mode(0o600)).map_err(|e| refused(e.into()))?;
+    let file = rustix::fs::openat(memory.as_fd(), "secret", flags, Mode::from_raw_mode(0o600))
+        .map_err(|e| refused(e.into()))?;
     let (uid, gid) = (Uid::from_raw(mount.uid.unwrap_or(0)), Gid::from_raw(mount.gid.unwrap_or(0)));
     rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(|e| refused(e.into()))?;
     let mut file = fs::File::from(file);
     std::io::Write::write_all(&mut file, &value).map_err(refused)?;
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mount.mode.unwrap_or(0o400))).map_err(|e| refused(e.into()))?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mount.mode.unwrap_or(0o400)))
+        .map_err(|e| refused(e.into()))?;
     let path = all.hold(memory, Path::new("secret"));
     all.add(path, &target, true);
     Ok(())
 }
 
-fn ssh(shop: &Workshop<'_>, mount: &RunMount, number: usize, all: &mut Prepared) -> Result<(), Failure> {
+fn ssh(
+    shop: &Workshop<'_>,
+    mount: &RunMount,
+    number: usize,
+    all: &mut Prepared,
+) -> Result<(), Failure> {
     let Some(socket) = shop.ssh.get(&mount.id) else {
         if mount.required {
-            let message = format!("the SSH agent `{}` is required and was not given: add `--ssh {}`", mount.id, mount.id);
+            let message = format!(
+                "the SSH agent `{}` is required and was not given: add `--ssh {}`",
+                mount.id, mount.id
+            );
             return Err(Failure::of(Error::Invalid(message)));
         }
         return Ok(());
     };
-    let target = mount.target.clone().unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
+    let target =
+        mount.target.clone().unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
     all.add(socket.clone(), &target, false);
     all.env.push(format!("SSH_AUTH_SOCK={target}"));
     Ok(())

@@ -35,7 +35,9 @@ impl Outcome<'_> {
     pub(super) fn config(&self, diff_ids: Vec<Digest>) -> ImageConfig {
         let mut config = self.planned.config.clone();
         config.rootfs.diff_ids = diff_ids;
-        let made = |vertex: hako_build::VertexId| self.solved.made.get(vertex.0)?.as_ref().map(|record| record.created);
+        let made = |vertex: hako_build::VertexId| {
+            self.solved.made.get(vertex.0)?.as_ref().map(|record| record.created)
+        };
         let times: Vec<Option<Moment>> =
             self.planned.history.iter().map(|made_by| made_by.vertex.and_then(made)).collect();
         let first = times.iter().flatten().next().copied();

@@ -38,7 +38,9 @@ pub fn prune(engine: &Engine, keep: Keep, mounts: bool) -> Result<Pruned, Error>
         cache.forget(&row.layer)?;
         let directory = build.join("snapshots").join(&row.layer.0);
         match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &directory)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &directory)(error));
+            }
             _ => {}
         }
         pruned.bytes += row.size;

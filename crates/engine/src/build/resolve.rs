@@ -19,7 +19,9 @@ pub(super) fn all(
 ) -> Result<BTreeMap<ImageWanted, Base>, BuildError> {
     let mut known = BTreeMap::new();
     loop {
-        let missing = outline.missing(file, &job.request, &known).map_err(|p| BuildError::Problems(vec![p]))?;
+        let missing = outline
+            .missing(file, &job.request, &known)
+            .map_err(|p| BuildError::Problems(vec![p]))?;
         if missing.is_empty() {
             return Ok(known);
         }
@@ -28,7 +30,8 @@ pub(super) fn all(
             let name = format!("[internal] load metadata for {}", canonical(&wanted.reference));
             job.events.event(step, Event::Started { name });
             let begin = std::time::Instant::now();
-            let base = one(engine, job, &wanted).map_err(|error| located(error, file, &wanted.reference))?;
+            let base = one(engine, job, &wanted)
+                .map_err(|error| located(error, file, &wanted.reference))?;
             job.events.event(step, Event::Done { took: begin.elapsed() });
             known.insert(wanted, base);
         }
@@ -36,7 +39,9 @@ pub(super) fn all(
 }
 
 fn canonical(reference: &str) -> String {
-    reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |name| name.tagged().to_string())
+    reference
+        .parse::<Reference>()
+        .map_or_else(|_| reference.to_owned(), |name| name.tagged().to_string())
 }
 
 /// Says where the image was asked for.
@@ -53,17 +58,27 @@ fn located(error: BuildError, file: &Dockerfile, reference: &str) -> BuildError 
 fn one(engine: &Engine, job: &Job<'_>, wanted: &ImageWanted) -> Result<Base, BuildError> {
     let images = engine.images()?;
     let platform: Option<Platform> = wanted.platform.parse().ok();
-    let failed = |source: Box<dyn Fault>| BuildError::Image { reference: wanted.reference.clone(), span: None, source: Failure::Other(source) };
-    let fits = |image: &hako_image::Image| platform.as_ref().is_none_or(|wanted| image.platform().matches(wanted));
+    let failed = |source: Box<dyn Fault>| BuildError::Image {
+        reference: wanted.reference.clone(),
+        span: None,
+        source: Failure::Other(source),
+    };
+    let fits = |image: &hako_image::Image| {
+        platform.as_ref().is_none_or(|wanted| image.platform().matches(wanted))
+    };
     let here = images.resolve(&wanted.reference).ok().filter(fits);
     let image = match here {
         Some(image) if !job.pull => image,
         here => {
-            let name: Reference = wanted.reference.parse().map_err(|error: hako_types::reference::InvalidReference| {
-                failed(Box::new(Error::Invalid(error.to_string())))
-            })?;
+            let name: Reference = wanted.reference.parse().map_err(
+                |error: hako_types::reference::InvalidReference| {
+                    failed(Box::new(Error::Invalid(error.to_string())))
+                },
+            )?;
             match (job.puller.pull(&name.tagged(), platform.as_ref()), here) {
-                (Ok(()), _) => images.resolve(&wanted.reference).map_err(|error| failed(Box::new(error)))?,
+                (Ok(()), _) => {
+                    images.resolve(&wanted.reference).map_err(|error| failed(Box::new(error)))?
+                }
                 (Err(error), _) => return Err(failed(error)),
             }
         }

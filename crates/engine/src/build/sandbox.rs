@@ -13,7 +13,8 @@ use hako_network::hosts::hosts;
 use hako_network::resolv::{Overrides, Resolv};
 use hako_runtime::cgroup::Cgroup;
 use hako_runtime::spec::{
-    Cpu, DeviceCgroup, Linux, LinuxResources, Memory, Namespace, NamespaceKind, Process, Rlimit, Root as SpecRoot, Spec, User,
+    Cpu, DeviceCgroup, Linux, LinuxResources, Memory, Namespace, NamespaceKind, Process, Rlimit,
+    Root as SpecRoot, Spec, User,
 };
 use hako_runtime::{Created, Launch, Options, Root, Running, Stdio, defaults, seccomp};
 use hako_store::Lock;
@@ -105,7 +106,8 @@ fn execute(
     let spec = configuration(engine, scratch, run, (&leases, &prepared)).map_err(Failure::of)?;
     let host = cgroup_host().map_err(Failure::of)?;
     let path = format!("/{}/{}", network::own_name(engine, "hako", "hako-"), scratch.id);
-    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
+    let resources =
+        spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
     let cgroup = Cgroup::create(&host, &path, &resources)
         .map_err(|error| Failure::of(Error::below("cannot make the control group")(error)))?;
     let (stdio, outputs) = pipes().map_err(Failure::of)?;
@@ -125,7 +127,8 @@ fn execute(
     };
     let outcome = std::thread::scope(|scope| {
         let reader = scope.spawn(|| pump(outputs, work));
-        let outcome = start(engine, launch, (run, &leases)).and_then(|process| wait(&process, &cgroup, work));
+        let outcome =
+            start(engine, launch, (run, &leases)).and_then(|process| wait(&process, &cgroup, work));
         let _dead_already = cgroup.kill();
         let _joined = reader.join();
         outcome
@@ -135,7 +138,11 @@ fn execute(
     outcome
 }
 
-fn start(engine: &Engine, launch: Launch<'_>, (run, leases): (&RunOp, &[Lease])) -> Result<Running, Failure> {
+fn start(
+    engine: &Engine,
+    launch: Launch<'_>,
+    (run, leases): (&RunOp, &[Lease]),
+) -> Result<Running, Failure> {
     let created = hako_runtime::create(launch).map_err(|error| refused(error, run))?;
     if run.network != Network::Host {
         wire(engine, &created, leases).map_err(Failure::of)?;
@@ -146,7 +153,9 @@ fn start(engine: &Engine, launch: Launch<'_>, (run, leases): (&RunOp, &[Lease]))
 /// A program that cannot be run is the step's failure, as a shell's would be.
 fn refused(error: hako_runtime::Error, run: &RunOp) -> Failure {
     match error.exit_code() {
-        Some(code) if run.args.is_empty() => Failure::Exit { args: Vec::new(), code: i32::from(code) },
+        Some(code) if run.args.is_empty() => {
+            Failure::Exit { args: Vec::new(), code: i32::from(code) }
+        }
         _ => Failure::of(Error::below(format!("cannot run {:?}", run.args.join(" ")))(error)),
     }
 }
@@ -157,8 +166,11 @@ fn leases(engine: &Engine, scratch: &Scratch, run: &RunOp) -> Result<Vec<Lease>,
         return Ok(Vec::new());
     }
     let network = engine.networks().find("bridge")?;
-    let membership = Membership { network, config: EndpointConfig::default(), hostname: HOSTNAME.into() };
-    engine.database().write(|t| network::join(t, &scratch.id, scratch.id.short(), 0, &membership))?;
+    let membership =
+        Membership { network, config: EndpointConfig::default(), hostname: HOSTNAME.into() };
+    engine
+        .database()
+        .write(|t| network::join(t, &scratch.id, scratch.id.short(), 0, &membership))?;
     network::take(engine, &scratch.id)
 }
 
@@ -179,9 +191,11 @@ impl Drop for Released<'_> {
 
 fn wire(engine: &Engine, created: &Created, leases: &[Lease]) -> Result<(), Error> {
     let namespace = created.namespace(NamespaceKind::Network);
-    let namespace = namespace.map_err(Error::io("open the network namespace of", Path::new("the step")))?;
+    let namespace =
+        namespace.map_err(Error::io("open the network namespace of", Path::new("the step")))?;
     if leases.is_empty() {
-        return hako_network::loopback_up(namespace.as_fd()).map_err(Error::below("cannot set up the loopback"));
+        return hako_network::loopback_up(namespace.as_fd())
+            .map_err(Error::below("cannot set up the loopback"));
     }
     for lease in leases {
         let failed = || Error::below("cannot connect the step to the network");
@@ -197,7 +211,8 @@ fn wire(engine: &Engine, created: &Created, leases: &[Lease]) -> Result<(), Erro
 /// Waits for the command to end; ends it when the build shall end.
 fn wait(process: &Running, cgroup: &Cgroup, work: &Work<'_>) -> Result<i32, Failure> {
     let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-    let io = |error: std::io::Error| Failure::of(Error::io("wait for", Path::new("the step"))(error));
+    let io =
+        |error: std::io::Error| Failure::of(Error::io("wait for", Path::new("the step"))(error));
     loop {
         let pidfd = process.pidfd();
         let mut ends = [PollFd::new(&pidfd, PollFlags::IN)];
@@ -219,7 +234,8 @@ type Outputs = [(Stream, OwnedFd); 2];
 
 fn pipes() -> Result<([OwnedFd; 3], Outputs), Error> {
     let failed = |errno: rustix::io::Errno| Error::io("make", Path::new("pipe"))(errno.into());
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed)?;
     let (out, stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let (error, stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     Ok(([null, stdout, stderr], [(Stream::Out, out), (Stream::Error, error)]))
@@ -231,7 +247,8 @@ fn pump(outputs: Outputs, work: &Work<'_>) {
     let mut buffer = vec![0; 16 << 10];
     while !open.is_empty() {
         let ready: Vec<bool> = {
-            let mut ends: Vec<PollFd<'_>> = open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
+            let mut ends: Vec<PollFd<'_>> =
+                open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
             match poll(&mut ends, None) {
                 Ok(_) => ends.iter().map(|end| !end.revents().is_empty()).collect(),
                 Err(rustix::io::Errno::INTR) => continue,
@@ -277,7 +294,11 @@ fn configuration(
     };
     let mut mounts = defaults::default_mounts(run.shm_size.unwrap_or(defaults::SHM_SIZE));
     for (target, path) in etc(engine, scratch, run, leases)? {
-        mounts.push(spec::bind(path, target.into(), vec!["rbind".into(), "rprivate".into(), "ro".into()]));
+        mounts.push(spec::bind(
+            path,
+            target.into(),
+            vec!["rbind".into(), "rprivate".into(), "ro".into()],
+        ));
     }
     mounts.retain(|mount| !prepared.mounts.iter().any(|own| own.destination == mount.destination));
     mounts.extend(prepared.mounts.iter().cloned());
@@ -293,7 +314,9 @@ fn configuration(
 }
 
 fn linux(run: &RunOp) -> Linux {
-    let hidden = |paths: &[&str]| if run.insecure { Vec::new() } else { paths.iter().map(PathBuf::from).collect() };
+    let hidden = |paths: &[&str]| {
+        if run.insecure { Vec::new() } else { paths.iter().map(PathBuf::from).collect() }
+    };
     let kinds = [
         Some(NamespaceKind::Mount),
         Some(NamespaceKind::Pid),
@@ -314,10 +337,20 @@ fn linux(run: &RunOp) -> Linux {
     });
     let memory = run.memory.map(|limit| Memory { limit: Some(limit), ..Memory::default() });
     Linux {
-        resources: Some(LinuxResources { devices: rules, memory, cpu, ..LinuxResources::default() }),
-        namespaces: kinds.into_iter().flatten().map(|kind| Namespace { kind, path: None }).collect(),
-        seccomp: (!run.insecure)
-            .then(|| defaults::default_seccomp(defaults::default_capabilities(), seccomp::Arch::native())),
+        resources: Some(LinuxResources {
+            devices: rules,
+            memory,
+            cpu,
+            ..LinuxResources::default()
+        }),
+        namespaces: kinds
+            .into_iter()
+            .flatten()
+            .map(|kind| Namespace { kind, path: None })
+            .collect(),
+        seccomp: (!run.insecure).then(|| {
+            defaults::default_seccomp(defaults::default_capabilities(), seccomp::Arch::native())
+        }),
         masked_paths: hidden(defaults::masked_paths()),
         readonly_paths: hidden(defaults::readonly_paths()),
         ..Linux::default()
@@ -333,13 +366,22 @@ fn rlimits(run: &RunOp) -> Vec<Rlimit> {
             "-1" | "unlimited" => Some(u64::MAX),
             text => text.parse().ok(),
         };
-        Some(Rlimit { kind: format!("RLIMIT_{}", name.to_ascii_uppercase()), soft: number(soft)?, hard: number(hard)? })
+        Some(Rlimit {
+            kind: format!("RLIMIT_{}", name.to_ascii_uppercase()),
+            soft: number(soft)?,
+            hard: number(hard)?,
+        })
     };
     run.ulimits.iter().filter_map(one).collect()
 }
 
 /// Writes the hosts file and the resolver's configuration of a step.
-fn etc(engine: &Engine, scratch: &Scratch, run: &RunOp, leases: &[Lease]) -> Result<Vec<(&'static str, PathBuf)>, Error> {
+fn etc(
+    engine: &Engine,
+    scratch: &Scratch,
+    run: &RunOp,
+    leases: &[Lease],
+) -> Result<Vec<(&'static str, PathBuf)>, Error> {
     let _ = engine;
     let extra: Vec<(IpAddr, String)> = run
         .hosts
@@ -348,14 +390,21 @@ fn etc(engine: &Engine, scratch: &Scratch, run: &RunOp, leases: &[Lease]) -> Res
             let (name, address) = line.split_once([':', '='])?;
             let bare = address.trim_start_matches('[').trim_end_matches(']');
             let gateway = || {
-                leases.iter().flat_map(|lease| &lease.wiring.subnets).filter_map(|subnet| subnet.gateway).find(IpAddr::is_ipv4)
+                leases
+                    .iter()
+                    .flat_map(|lease| &lease.wiring.subnets)
+                    .filter_map(|subnet| subnet.gateway)
+                    .find(IpAddr::is_ipv4)
             };
             let address = if bare == "host-gateway" { gateway()? } else { bare.parse().ok()? };
             Some((address, name.to_owned()))
         })
         .collect();
-    let own: Vec<(IpAddr, String)> =
-        leases.iter().flat_map(Lease::addresses).map(|address| (address, HOSTNAME.to_owned())).collect();
+    let own: Vec<(IpAddr, String)> = leases
+        .iter()
+        .flat_map(Lease::addresses)
+        .map(|address| (address, HOSTNAME.to_owned()))
+        .collect();
     let hosts = if run.network == Network::Host {
         let mut text = fs::read_to_string("/etc/hosts").unwrap_or_default();
         for (address, name) in &extra {
@@ -369,7 +418,10 @@ fn etc(engine: &Engine, scratch: &Scratch, run: &RunOp, leases: &[Lease]) -> Res
     let none = Overrides { servers: Vec::new(), search: Vec::new(), options: Vec::new() };
     let resolv = match run.network {
         Network::Host => theirs,
-        _ => theirs.for_default_network(&none, leases.iter().flat_map(Lease::addresses).any(|a| a.is_ipv6())),
+        _ => theirs.for_default_network(
+            &none,
+            leases.iter().flat_map(Lease::addresses).any(|a| a.is_ipv6()),
+        ),
     };
     let put = |name: &str, text: String| {
         let path = scratch.directory.join(name);

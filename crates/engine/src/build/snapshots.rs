@@ -60,7 +60,9 @@ impl<'a> Snapshots<'a> {
         let mut seen = HashSet::new();
         let mut all = Vec::new();
         for layer in layers.iter().rev() {
-            let path = self.path(layer).ok_or_else(|| Error::Conflict(format!("the layer `{layer}` is not there any more")))?;
+            let path = self.path(layer).ok_or_else(|| {
+                Error::Conflict(format!("the layer `{layer}` is not there any more"))
+            })?;
             if seen.insert(path.clone()) {
                 all.push(path);
             }
@@ -117,7 +119,9 @@ impl Making {
     pub(super) fn keep(mut self) -> Result<(LayerId, u64), Error> {
         let work = self.directory.join("work");
         match fs::remove_dir_all(&work) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &work)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &work)(error));
+            }
             _ => {}
         }
         let size = size(&self.upper()).map_err(Error::io("measure", &self.directory))?;
@@ -138,12 +142,17 @@ impl Drop for Making {
 fn opened(mount: &OwnedFd) -> Result<OwnedFd, Error> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(mount.as_fd(), ".", flags, Mode::empty()).map_err(|e| Error::io("open", Path::new("/"))(e.into()))
+    rustix::fs::openat(mount.as_fd(), ".", flags, Mode::empty())
+        .map_err(|e| Error::io("open", Path::new("/"))(e.into()))
 }
 
 /// Makes a directory that everybody may enter.
 pub(super) fn make(path: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(Error::io("create", path))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .map_err(Error::io("create", path))
 }
 
 /// Returns the bytes that the files below `path` take.

@@ -32,7 +32,9 @@ impl Stubs {
         for stub in self.0.iter().rev() {
             let path = upper.join(stub);
             let Ok(meta) = path.symlink_metadata() else { continue };
-            let parent = path.parent().and_then(|parent| Some((parent, parent.metadata().ok()?.modified().ok()?)));
+            let parent = path
+                .parent()
+                .and_then(|parent| Some((parent, parent.metadata().ok()?.modified().ok()?)));
             let removed = if meta.is_dir() {
                 fs::remove_dir(&path)
             } else if meta.is_file() && meta.len() == 0 {
@@ -41,7 +43,8 @@ impl Stubs {
                 continue;
             };
             if let (Ok(()), Some((parent, modified))) = (removed, parent) {
-                let _cosmetic = fs::File::open(parent).and_then(|parent| parent.set_modified(modified));
+                let _cosmetic =
+                    fs::File::open(parent).and_then(|parent| parent.set_modified(modified));
             }
         }
     }

@@ -29,7 +29,8 @@ impl Unpack for Archives {
         }
         file.rewind().map_err(|error| why(&error))?;
         let plain = archive::plain(&file).map_err(|error| why(&error))?;
-        files::unpack_into(directory, Path::new("."), plain, &UnpackOptions::default()).map_err(|error| why(&error))?;
+        files::unpack_into(directory, Path::new("."), plain, &UnpackOptions::default())
+            .map_err(|error| why(&error))?;
         Ok(true)
     }
 }
@@ -41,7 +42,9 @@ fn is_tar(source: &mut dyn BufRead) -> bool {
         return false;
     }
     let is_end = head.iter().all(|byte| *byte == 0);
-    is_end || head.get(257..262) == Some(b"ustar") || Reader::new(&head[..], Limits::default()).next().is_ok_and(|e| e.is_some())
+    is_end
+        || head.get(257..262) == Some(b"ustar")
+        || Reader::new(&head[..], Limits::default()).next().is_ok_and(|e| e.is_some())
 }
 
 /// What came through a pipe.
@@ -65,7 +68,9 @@ pub fn unpack_context(source: impl Read, directory: &Path) -> Result<Stdin, Erro
     let mut whole = Cursor::new(head).chain(plain);
     if !looks_like_tar {
         let mut text = String::new();
-        whole.read_to_string(&mut text).map_err(Error::io("read the Dockerfile from", Path::new("-")))?;
+        whole
+            .read_to_string(&mut text)
+            .map_err(Error::io("read the Dockerfile from", Path::new("-")))?;
         return Ok(Stdin::Dockerfile(text));
     }
     let root = open_root(directory).map_err(Error::io("open", directory))?;

@@ -34,9 +34,8 @@ pub(super) enum Trouble {
 impl Fault for Trouble {
     fn kind(&self) -> Kind {
         match self {
-            Self::Tree(tree::Error::NotFound { .. }) | Self::Copy(copy::Error::Source(tree::Error::NotFound { .. })) => {
-                Kind::NotFound
-            }
+            Self::Tree(tree::Error::NotFound { .. })
+            | Self::Copy(copy::Error::Source(tree::Error::NotFound { .. })) => Kind::NotFound,
             _ => Kind::Invalid,
         }
     }
@@ -105,12 +104,14 @@ impl<'a> Workshop<'a> {
         let missing = || Failure::of(Error::Invalid("the build has no context".into()));
         let context = self.contexts.get(name).ok_or_else(missing)?;
         let path = &context.directory;
-        let root = open_root(path).map_err(|error| Failure::of(Error::io("open the context", path)(error)))?;
+        let root = open_root(path)
+            .map_err(|error| Failure::of(Error::io("open the context", path)(error)))?;
         let text = match &context.ignore {
             Some(text) => text.clone(),
             None => std::fs::read_to_string(path.join(".dockerignore")).unwrap_or_default(),
         };
-        let ignore = Ignore::parse(&text).map_err(|bad| Failure::of(Error::Invalid(format!(".dockerignore: {bad}"))))?;
+        let ignore = Ignore::parse(&text)
+            .map_err(|bad| Failure::of(Error::Invalid(format!(".dockerignore: {bad}"))))?;
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let key = Digest::of(real.as_os_str().as_encoded_bytes());
         let stats = Stats::load(self.build.join("contexts").join(&key.hex()[..32]));
@@ -123,13 +124,19 @@ impl<'a> Workshop<'a> {
     pub(super) fn tree(&self, place: Place<'_>) -> Result<Arc<Tree>, Failure> {
         match place {
             Place::Context(name) => self.context(name),
-            Place::Layers(layers) => Ok(Arc::new(Tree::snapshot(self.snapshots.open(layers).map_err(Failure::of)?))),
+            Place::Layers(layers) => {
+                Ok(Arc::new(Tree::snapshot(self.snapshots.open(layers).map_err(Failure::of)?)))
+            }
         }
     }
 
     fn copy(&self, operation: &CopyOp, work: &Work<'_>) -> Result<Record, Failure> {
         let making = self.snapshots.begin().map_err(Failure::of)?;
-        let lower = if operation.link { Vec::new() } else { self.snapshots.lower(work.parent).map_err(Failure::of)? };
+        let lower = if operation.link {
+            Vec::new()
+        } else {
+            self.snapshots.lower(work.parent).map_err(Failure::of)?
+        };
         let root = making.open(&lower).map_err(Failure::of)?;
         let owner = match &operation.owner {
             Some(text) => Some(self.owner(text, work.parent)?),
@@ -180,16 +187,25 @@ impl<'a> Workshop<'a> {
         }
         let tree = Tree::snapshot(self.snapshots.open(layers).map_err(Failure::of)?);
         let read = |path: &str| -> Result<String, Failure> {
-            Ok(String::from_utf8_lossy(&tree.read(path).map_err(trouble)?.unwrap_or_default()).into_owned())
+            Ok(String::from_utf8_lossy(&tree.read(path).map_err(trouble)?.unwrap_or_default())
+                .into_owned())
         };
-        Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? }.owner(text).map_err(trouble)
+        Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? }
+            .owner(text)
+            .map_err(trouble)
     }
 }
 
 /// Makes a record of a finished layer.
 pub(super) fn kept(making: Making, work: &Work<'_>) -> Result<Record, Failure> {
     let (layer, size) = making.keep().map_err(Failure::of)?;
-    Ok(Record { layer, size, created: Moment::now(), description: work.name.to_owned(), kind: "regular" })
+    Ok(Record {
+        layer,
+        size,
+        created: Moment::now(),
+        description: work.name.to_owned(),
+        kind: "regular",
+    })
 }
 
 impl Operations for Workshop<'_> {

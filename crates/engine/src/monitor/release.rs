@@ -31,21 +31,16 @@ pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Erro
 
 /// Frees what a run held, at its end. All is tried; the first error is returned.
 pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run) -> Result<(), Error> {
-    let leases = run.leases.lock().map(|mut leases| std::mem::take(&mut *leases)).unwrap_or_default();
+    // The interfaces go with the namespace; taking them away one by one would wait for the kernel each time.
+    let has_leases = run.leases.lock().is_ok_and(|leases| !leases.is_empty());
     let unpublished = network::unpublish(engine, &container.id);
-    let mut detached = Ok(());
-    for lease in &leases {
-        let namespace = run.namespace.as_ref().map(std::os::fd::AsFd::as_fd);
-        let gone = hako_network::detach(&lease.wiring, namespace, &lease.endpoint);
-        detached = detached.and(gone.map_err(Error::below("cannot remove an interface")));
-    }
     let removed = run.cgroup.remove().map_err(Error::below("cannot remove the control group"));
-    let released = if leases.is_empty() && container.record.host.port_bindings.is_empty() {
+    let released = if !has_leases && container.record.host.port_bindings.is_empty() {
         Ok(())
     } else {
         engine.database().write(|t| network::release(t, &container.id))
     };
-    unpublished.and(detached).and(removed).and(released)
+    unpublished.and(removed).and(released)
 }
 
 /// Returns the control group of a container, when it has one.

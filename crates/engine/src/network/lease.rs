@@ -208,17 +208,18 @@ pub(crate) fn unpublish(engine: &Engine, container: &ContainerId) -> Result<(), 
     engine.networks().firewall().unpublish(&ports).map_err(Error::below("cannot take published ports back"))
 }
 
-/// Makes the firewall's table anew from what the database says.
+/// Makes the firewall's table anew from what the database says, while nobody changes that.
 pub(crate) fn rebuild(engine: &Engine) -> Result<(), Error> {
-    let connection = engine.database().connection();
-    let mut networks = Vec::new();
-    for network in super::all(connection)? {
-        if network.spec.driver == "bridge" {
-            networks.push(network.wiring(engine)?);
+    engine.database().write(|t| {
+        let mut networks = Vec::new();
+        for network in super::all(t)? {
+            if network.spec.driver == "bridge" {
+                networks.push(network.wiring(engine)?);
+            }
         }
-    }
-    let ports = published(connection, None)?;
-    engine.networks().firewall().rebuild(&networks, &ports).map_err(Error::below("cannot make the firewall's table"))
+        let ports = published(t, None)?;
+        engine.networks().firewall().rebuild(&networks, &ports).map_err(Error::below("cannot make the firewall's table"))
+    })
 }
 
 /// Takes an address in one more network of a container that runs; `held` are the leases that it has.
