@@ -125,7 +125,12 @@ pub fn perform(
 ///
 /// # Errors
 /// As [`perform`].
-pub fn perform_found(operation: &CopyOp, root: BorrowedFd<'_>, tree: &Tree, found: &Found) -> Result<(), Error> {
+pub fn perform_found(
+    operation: &CopyOp,
+    root: BorrowedFd<'_>,
+    tree: &Tree,
+    found: &Found,
+) -> Result<(), Error> {
     let target = Target { root, owner: None, mode: None };
     place::found(&target, operation, (tree, found), &Ignore::default())
 }

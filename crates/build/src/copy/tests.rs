@@ -54,8 +54,11 @@ impl Bed {
 }
 
 fn op(sources: &[&str], target: &str) -> CopyOp {
-    let source =
-        |path: &&str| CopySource { from: Source::Context(String::new()), path: (*path).to_owned(), unpack: false };
+    let source = |path: &&str| CopySource {
+        from: Source::Context(String::new()),
+        path: (*path).to_owned(),
+        unpack: false,
+    };
     CopyOp {
         sources: sources.iter().map(source).collect(),
         target: target.into(),

@@ -75,7 +75,11 @@ impl Planner<'_> {
                     no_cache: false,
                 });
                 let path = if is_git { ".".into() } else { name };
-                sources.push(CopySource { from: Source::Vertex(id), path, unpack: copy.unpack.unwrap_or(false) });
+                sources.push(CopySource {
+                    from: Source::Vertex(id),
+                    path,
+                    unpack: copy.unpack.unwrap_or(false),
+                });
                 continue;
             }
             if from == Source::Context(String::new()) && !self.request.has_context {

@@ -35,7 +35,9 @@ pub(crate) fn main(session: &Session, words: &[String]) -> Result<u8, Failure> {
             return Ok(0);
         }
         ("builder" | "buildx", "ls" | "inspect") => {
-            super::say("NAME/NODE    DRIVER/ENDPOINT    STATUS     PLATFORMS\nhako*        hako               running    ");
+            super::say(
+                "NAME/NODE    DRIVER/ENDPOINT    STATUS     PLATFORMS\nhako*        hako               running    ",
+            );
             super::say(&format!("{}\n", hako_types::Platform::host()));
             return Ok(0);
         }
@@ -43,14 +45,20 @@ pub(crate) fn main(session: &Session, words: &[String]) -> Result<u8, Failure> {
             super::say(housekeeping::HELP);
             return Ok(0);
         }
-        ("builder" | "buildx", other) => return Err(Failure::new(format!("unknown command: hako {first} {other}"))),
+        ("builder" | "buildx", other) => {
+            return Err(Failure::new(format!("unknown command: hako {first} {other}")));
+        }
         _ => return Err(Failure::new("`hako bake` is not built into this hako")),
     };
     let syntax = flags::SYNTAX;
     let parsed: Parsed = match parse(&format!("hako {name}"), &syntax, &words[skipped..]) {
         Ok(parsed) => parsed,
         Err(UsageError::Help) => {
-            super::say(&help(&["build", "image build", "builder build", "buildx build"], flags::ABOUT, &syntax));
+            super::say(&help(
+                &["build", "image build", "builder build", "buildx build"],
+                flags::ABOUT,
+                &syntax,
+            ));
             return Ok(0);
         }
         Err(error) => {

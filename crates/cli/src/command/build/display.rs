@@ -130,7 +130,12 @@ impl Events for Display {
             Event::Progress { .. } => {}
             Event::Cached => board.end(step, State::Cached, "CACHED", plain),
             Event::Done { took } => {
-                board.end(step, State::Done(took), &format!("DONE {:.1}s", took.as_secs_f64()), plain);
+                board.end(
+                    step,
+                    State::Done(took),
+                    &format!("DONE {:.1}s", took.as_secs_f64()),
+                    plain,
+                );
             }
             Event::Failed { message } => {
                 let at = board.row(step);
@@ -230,11 +235,15 @@ fn as_json(step: Step, event: &Event) -> Option<String> {
     let value = match event {
         Event::Started { name } => json!({"vertex": vertex, "event": "started", "name": name}),
         Event::Cached => json!({"vertex": vertex, "event": "cached"}),
-        Event::Log { bytes, .. } => json!({"vertex": vertex, "event": "log", "data": String::from_utf8_lossy(bytes)}),
+        Event::Log { bytes, .. } => {
+            json!({"vertex": vertex, "event": "log", "data": String::from_utf8_lossy(bytes)})
+        }
         Event::Progress { name, current, total } => {
             json!({"vertex": vertex, "event": "progress", "name": name, "current": current, "total": total})
         }
-        Event::Done { took } => json!({"vertex": vertex, "event": "done", "seconds": took.as_secs_f64()}),
+        Event::Done { took } => {
+            json!({"vertex": vertex, "event": "done", "seconds": took.as_secs_f64()})
+        }
         Event::Failed { message } => json!({"vertex": vertex, "event": "error", "error": message}),
         Event::Canceled => json!({"vertex": vertex, "event": "canceled"}),
         Event::Warning { message } => json!({"event": "warning", "message": message}),

@@ -4,18 +4,35 @@ use crate::args::{Flag, Syntax, Words, switch, value, values};
 
 pub(super) const ABOUT: &str = "Build an image from a Dockerfile";
 
-pub(super) const SYNTAX: Syntax =
-    Syntax { words: "PATH | URL | -", count: Words::AtMost(1), program: false, flags: &[COMMON, OURS, ACCEPTED] };
+pub(super) const SYNTAX: Syntax = Syntax {
+    words: "PATH | URL | -",
+    count: Words::AtMost(1),
+    program: false,
+    flags: &[COMMON, OURS, ACCEPTED],
+};
 
 const COMMON: &[Flag] = &[
     values("add-host", "host:ip", "further name for RUN steps"),
     values("allow", "list", "allow what is dangerous (network.host, security.insecure)"),
-    values("build-arg", "list", "set an argument (NAME=value, or NAME for the environment's value)"),
-    values("build-context", "list", "give a directory or an image a name (name=path, name=docker-image://image)"),
+    values(
+        "build-arg",
+        "list",
+        "set an argument (NAME=value, or NAME for the environment's value)",
+    ),
+    values(
+        "build-context",
+        "list",
+        "give a directory or an image a name (name=path, name=docker-image://image)",
+    ),
     values("cache-from", "list", "where to look for cached steps"),
     values("cache-to", "list", "where to put cached steps"),
     switch("check", "check the Dockerfile and build nothing"),
-    value("file", "string", "name of the Dockerfile (default PATH/Dockerfile; - is standard input)").short('f'),
+    value(
+        "file",
+        "string",
+        "name of the Dockerfile (default PATH/Dockerfile; - is standard input)",
+    )
+    .short('f'),
     value("iidfile", "string", "write the image's id to this file"),
     values("label", "list", "set a label of the image"),
     switch("load", "keep the image (as without --output)"),
@@ -23,7 +40,12 @@ const COMMON: &[Flag] = &[
     value("network", "string", "network of RUN steps: default, none or host"),
     switch("no-cache", "do every step anew"),
     values("no-cache-filter", "list", "do the steps of these stages anew"),
-    values("output", "list", "where the result goes (type=local,dest=path; type=tar; type=oci; type=docker; type=image)").short('o'),
+    values(
+        "output",
+        "list",
+        "where the result goes (type=local,dest=path; type=tar; type=oci; type=docker; type=image)",
+    )
+    .short('o'),
     values("platform", "list", "platform to build for (os/arch)"),
     value("progress", "string", "how progress is shown: auto, plain, tty, quiet or rawjson"),
     switch("pull", "ask the registries for newer images"),
@@ -40,7 +62,10 @@ const COMMON: &[Flag] = &[
 const OURS: &[Flag] = &[
     value("cpus", "decimal", "processors that a RUN step may use"),
     switch("explain", "tell for each step whether it was cached"),
-    switch("list-context", "list what the context has, and what keeps the rest out; builds nothing"),
+    switch(
+        "list-context",
+        "list what the context has, and what keeps the rest out; builds nothing",
+    ),
     value("memory", "bytes", "memory that a RUN step may use").short('m'),
 ];
 

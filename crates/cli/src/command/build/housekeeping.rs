@@ -20,7 +20,11 @@ const PRUNE: &[Flag] = &[
     switch("verbose", ""),
 ];
 
-const USAGE: &[Flag] = &[switch("verbose", "show more"), values("filter", "filter", ""), value("builder", "string", "")];
+const USAGE: &[Flag] = &[
+    switch("verbose", "show more"),
+    values("filter", "filter", ""),
+    value("builder", "string", ""),
+];
 
 fn parsed(
     name: &str,
@@ -41,18 +45,24 @@ fn parsed(
 /// `builder prune`.
 pub(super) fn prune(session: &Session, words: &[String]) -> Result<u8, Failure> {
     let syntax = Syntax { words: "", count: Words::Exactly(0), program: false, flags: &[PRUNE] };
-    let Some(parsed) = parsed("builder prune", "Remove build cache", &syntax, words)? else { return Ok(0) };
+    let Some(parsed) = parsed("builder prune", "Remove build cache", &syntax, words)? else {
+        return Ok(0);
+    };
     let mut keep = Keep::default();
     for filter in parsed.list("filter") {
         if let Some(age) = filter.strip_prefix("until=") {
             let age: GoDuration =
-                age.parse().map_err(|error: hako_types::duration::InvalidDuration| Failure::new(error.to_string()))?;
+                age.parse().map_err(|error: hako_types::duration::InvalidDuration| {
+                    Failure::new(error.to_string())
+                })?;
             keep.used_after = Some(Moment::from_nanos(Moment::now().nanos() - age.nanos()));
         }
     }
     let size = |flag: &str| parsed.read(flag, str::parse::<Bytes>);
     keep.bytes = size("keep-storage")?.or(size("max-used-space")?).map(|size| size.0);
-    if !parsed.on("force") && !crate::prompt::confirm("WARNING! This will remove all dangling build cache.") {
+    if !parsed.on("force")
+        && !crate::prompt::confirm("WARNING! This will remove all dangling build cache.")
+    {
         return Ok(0);
     }
     let pruned = hako_engine::build::prune(session.engine()?, keep, parsed.on("all"))?;
@@ -69,11 +79,20 @@ pub(super) fn prune(session: &Session, words: &[String]) -> Result<u8, Failure> 
 /// `builder du`.
 pub(super) fn usage(session: &Session, words: &[String]) -> Result<u8, Failure> {
     let syntax = Syntax { words: "", count: Words::Exactly(0), program: false, flags: &[USAGE] };
-    let Some(_parsed) = parsed("builder du", "Show what the build cache takes", &syntax, words)? else { return Ok(0) };
+    let Some(_parsed) = parsed("builder du", "Show what the build cache takes", &syntax, words)?
+    else {
+        return Ok(0);
+    };
     let usage = hako_engine::build::usage(session.engine()?)?;
     let mut text = format!("{:34}{:15}{:12}{}\n", "ID", "RECLAIMABLE", "SIZE", "DESCRIPTION");
     for row in usage.rows.iter().rev() {
-        text.push_str(&format!("{:34}{:15}{:12}{}\n", row.layer.0, true, Bytes(row.size).human(), row.description));
+        text.push_str(&format!(
+            "{:34}{:15}{:12}{}\n",
+            row.layer.0,
+            true,
+            Bytes(row.size).human(),
+            row.description
+        ));
     }
     text.push_str(&format!("Reclaimable:\t{0}\nTotal:\t\t{0}\n", Bytes(usage.bytes()).human()));
     crate::command::say(&text);

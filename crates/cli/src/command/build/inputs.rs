@@ -49,12 +49,17 @@ impl Inputs {
             Ok(meta) if meta.is_dir() => {}
             Ok(_) => return Err(Failure::new(format!("the context must be a directory: {path}"))),
             Err(error) => {
-                return Err(Failure::new(format!("unable to prepare context: path \"{path}\" not found: {}", reason(&error))));
+                return Err(Failure::new(format!(
+                    "unable to prepare context: path \"{path}\" not found: {}",
+                    reason(&error)
+                )));
             }
         }
         if file == Some("-") {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::io("cannot read the Dockerfile", &error))?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::io("cannot read the Dockerfile", &error))?;
             let context = Some(Context { ignore: None, directory });
             return Ok(Self { text, name: "Dockerfile".into(), context, _temporary: None });
         }
@@ -69,13 +74,20 @@ impl Inputs {
 
     fn from_stdin(session: &Session, file: Option<&str>) -> Result<Self, Failure> {
         let parent = session.engine()?.paths().tmp();
-        let directory = parent.join(format!("context-{}-{}", std::process::id(), hako_types::RandomId::random().as_str().get(..8).unwrap_or("x")));
-        fs::create_dir_all(&directory).map_err(|error| Failure::io("cannot make a directory for the context", &error))?;
+        let directory = parent.join(format!(
+            "context-{}-{}",
+            std::process::id(),
+            hako_types::RandomId::random().as_str().get(..8).unwrap_or("x")
+        ));
+        fs::create_dir_all(&directory)
+            .map_err(|error| Failure::io("cannot make a directory for the context", &error))?;
         let temporary = Temporary(directory.clone());
         match unpack_context(std::io::stdin(), &directory)? {
             Stdin::Dockerfile(text) => {
                 if file.is_some_and(|file| file != "-") {
-                    return Err(Failure::new("--file names a file of the context, and there is none"));
+                    return Err(Failure::new(
+                        "--file names a file of the context, and there is none",
+                    ));
                 }
                 Ok(Self { text, name: "Dockerfile".into(), context: None, _temporary: None })
             }

@@ -29,7 +29,8 @@ pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Resul
     let mut contexts = BTreeMap::new();
     let named = named_contexts(session, parsed, &mut contexts)?;
     let Some(path) = parsed.words.first() else {
-        return Err(Failure::new("\"hako build\" requires 1 argument").with_hint("give it a directory: `hako build .`"));
+        return Err(Failure::new("\"hako build\" requires 1 argument")
+            .with_hint("give it a directory: `hako build .`"));
     };
     let run = run_defaults(parsed)?;
     let platform = platform(parsed)?;
@@ -95,7 +96,9 @@ fn finish(
         Err(Ended::Build(error)) => return Err(explained(*error, inputs, display)),
     };
     if !parsed.on("quiet") {
-        warnings.iter().for_each(|warning| crate::command::complain(&format!("warning: {warning}\n")));
+        warnings
+            .iter()
+            .for_each(|warning| crate::command::complain(&format!("warning: {warning}\n")));
     }
     tell(session, parsed, exported.as_ref(), tags)?;
     if parsed.on("quiet")
@@ -120,7 +123,8 @@ fn build(
     (outputs, tags): (&[Output], &[Reference]),
 ) -> Result<Option<Exported>, Ended> {
     let engine = session.engine().map_err(Ended::Failure)?;
-    let outcome = hako_engine::build::build(engine, job).map_err(|error| Ended::Build(Box::new(error)))?;
+    let outcome =
+        hako_engine::build::build(engine, job).map_err(|error| Ended::Build(Box::new(error)))?;
     session.mark("build");
     let step = Step(2 * AROUND);
     let begin = std::time::Instant::now();
@@ -147,7 +151,8 @@ fn explained(error: BuildError, inputs: &Inputs, display: &Display) -> Failure {
     let colours = terminal::is_terminal(rustix::stdio::stderr());
     if let BuildError::Problems(problems) = &error {
         crate::command::complain(&mistakes::shown(&inputs.text, &inputs.name, problems, colours));
-        let count = problems.iter().filter(|p| p.severity == hako_dockerfile::Severity::Error).count();
+        let count =
+            problems.iter().filter(|p| p.severity == hako_dockerfile::Severity::Error).count();
         let word = if count == 1 { "an error".into() } else { format!("{count} errors") };
         return Failure::new(format!("the Dockerfile has {word}"));
     }
@@ -162,15 +167,27 @@ fn explained(error: BuildError, inputs: &Inputs, display: &Display) -> Failure {
             BuildError::Step { name, .. } => format!("the step failed: {name}"),
             other => other.to_string(),
         };
-        crate::command::complain(&mistakes::place(&inputs.text, &inputs.name, span, &message, colours));
+        crate::command::complain(&mistakes::place(
+            &inputs.text,
+            &inputs.name,
+            span,
+            &message,
+            colours,
+        ));
     }
     Failure::from(error)
 }
 
 /// Writes `--iidfile` and `--metadata-file`.
-fn tell(session: &Session, parsed: &Parsed, exported: Option<&Exported>, tags: &[Reference]) -> Result<(), Failure> {
+fn tell(
+    session: &Session,
+    parsed: &Parsed,
+    exported: Option<&Exported>,
+    tags: &[Reference],
+) -> Result<(), Failure> {
     let write = |path: &str, text: String| {
-        std::fs::write(session.around.absolute(path), text).map_err(|error| Failure::io(format!("cannot write `{path}`"), &error))
+        std::fs::write(session.around.absolute(path), text)
+            .map_err(|error| Failure::io(format!("cannot write `{path}`"), &error))
     };
     if let (Some(path), Some(exported)) = (parsed.text("iidfile"), exported) {
         write(path, exported.image.id.to_string())?;
@@ -207,28 +224,43 @@ impl Fault for NotPulled {
 }
 
 impl Puller for Registries<'_> {
-    fn pull(&self, reference: &Reference, platform: Option<&Platform>) -> Result<(), Box<dyn Fault>> {
+    fn pull(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<(), Box<dyn Fault>> {
         let client = image::client(self.session);
-        image::pull_named(self.session, &client, (reference, platform), image::Mode::Quiet).map(drop).map_err(|failure| {
-            let mut text = Vec::new();
-            failure.write(&mut text).ok();
-            let text = String::from_utf8_lossy(&text);
-            let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_start_matches("error: ").trim_start_matches("because: ")).collect();
-            Box::new(NotPulled(lines.join(": "))) as Box<dyn Fault>
-        })
+        image::pull_named(self.session, &client, (reference, platform), image::Mode::Quiet)
+            .map(drop)
+            .map_err(|failure| {
+                let mut text = Vec::new();
+                failure.write(&mut text).ok();
+                let text = String::from_utf8_lossy(&text);
+                let lines: Vec<&str> = text
+                    .lines()
+                    .map(|line| {
+                        line.trim().trim_start_matches("error: ").trim_start_matches("because: ")
+                    })
+                    .collect();
+                Box::new(NotPulled(lines.join(": "))) as Box<dyn Fault>
+            })
     }
 }
 
 fn tagged(text: &str) -> Result<Reference, Failure> {
-    let reference: Reference = text.parse().map_err(|error: hako_types::reference::InvalidReference| {
-        Failure::new(format!("invalid tag \"{text}\": {error}"))
-    })?;
+    let reference: Reference =
+        text.parse().map_err(|error: hako_types::reference::InvalidReference| {
+            Failure::new(format!("invalid tag \"{text}\": {error}"))
+        })?;
     Ok(reference.tagged())
 }
 
 fn outputs(session: &Session, parsed: &Parsed) -> Result<Vec<Output>, Failure> {
-    let mut all: Vec<Output> =
-        parsed.list("output").iter().map(|text| Output::read(session, text)).collect::<Result<_, _>>()?;
+    let mut all: Vec<Output> = parsed
+        .list("output")
+        .iter()
+        .map(|text| Output::read(session, text))
+        .collect::<Result<_, _>>()?;
     if parsed.on("push") {
         all.push(Output::Image { names: Vec::new(), push: true });
     }
@@ -242,7 +274,10 @@ fn mode(session: &Session, parsed: &Parsed) -> Result<Mode, Failure> {
     if parsed.on("quiet") {
         return Ok(Mode::Quiet);
     }
-    let asked = parsed.text("progress").map(str::to_owned).or_else(|| session.around.filled("BUILDKIT_PROGRESS"));
+    let asked = parsed
+        .text("progress")
+        .map(str::to_owned)
+        .or_else(|| session.around.filled("BUILDKIT_PROGRESS"));
     match asked.as_deref().unwrap_or("auto") {
         "auto" if terminal::is_terminal(rustix::stdio::stderr()) => Ok(Mode::Terminal),
         "auto" | "plain" => Ok(Mode::Plain),
@@ -275,7 +310,10 @@ fn pairs(parsed: &Parsed, flag: &str) -> BTreeMap<String, String> {
     parsed
         .list(flag)
         .iter()
-        .map(|text| text.split_once('=').map_or((text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned())))
+        .map(|text| {
+            text.split_once('=')
+                .map_or((text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
+        })
         .collect()
 }
 
@@ -292,11 +330,17 @@ fn named_contexts(
         let context = match value.split_once("://") {
             Some(("docker-image", reference)) => NamedContext::Image(reference.to_owned()),
             Some(("target", stage)) => NamedContext::Image(stage.to_owned()),
-            Some((scheme, _)) => return Err(Failure::new(format!("a context of the form {scheme}:// is not supported"))),
+            Some((scheme, _)) => {
+                return Err(Failure::new(format!(
+                    "a context of the form {scheme}:// is not supported"
+                )));
+            }
             None => {
                 let directory = session.around.absolute(value);
                 if !directory.is_dir() {
-                    return Err(Failure::new(format!("failed to get build context {name}: `{value}` is no directory")));
+                    return Err(Failure::new(format!(
+                        "failed to get build context {name}: `{value}` is no directory"
+                    )));
                 }
                 directories.insert(name.to_owned(), Context { directory, ignore: None });
                 NamedContext::Directory
@@ -311,17 +355,29 @@ fn no_cache(parsed: &Parsed) -> NoCache {
     if parsed.on("no-cache") {
         return NoCache::All;
     }
-    let stages: BTreeSet<String> =
-        parsed.list("no-cache-filter").iter().flat_map(|list| list.split(',')).map(str::to_lowercase).collect();
+    let stages: BTreeSet<String> = parsed
+        .list("no-cache-filter")
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_lowercase)
+        .collect();
     if stages.is_empty() { NoCache::Nothing } else { NoCache::Stages(stages) }
 }
 
 fn platform(parsed: &Parsed) -> Result<Option<Platform>, Failure> {
-    let all: Vec<String> = parsed.list("platform").iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let all: Vec<String> = parsed
+        .list("platform")
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
     match &all[..] {
         [] => Ok(None),
-        [one] => one.parse().map(Some).map_err(|error: hako_types::platform::InvalidPlatform| Failure::new(error.to_string())),
-        _ => Err(Failure::new("building for several platforms at once is not supported").with_hint("build for one after another")),
+        [one] => one.parse().map(Some).map_err(|error: hako_types::platform::InvalidPlatform| {
+            Failure::new(error.to_string())
+        }),
+        _ => Err(Failure::new("building for several platforms at once is not supported")
+            .with_hint("build for one after another")),
     }
 }
 
@@ -330,12 +386,18 @@ fn run_defaults(parsed: &Parsed) -> Result<RunDefaults, Failure> {
         "default" | "bridge" | "" => Network::Default,
         "none" => Network::None,
         "host" => Network::Host,
-        other => return Err(Failure::new(format!("network mode \"{other}\" not supported by the builder"))),
+        other => {
+            return Err(Failure::new(format!(
+                "network mode \"{other}\" not supported by the builder"
+            )));
+        }
     };
     let hosts = parsed.list("add-host");
     for host in &hosts {
-        let address = host.split_once([':', '=']).map(|(_, address)| address.trim_matches(['[', ']']));
-        let is_good = address.is_some_and(|text| text == "host-gateway" || text.parse::<std::net::IpAddr>().is_ok());
+        let address =
+            host.split_once([':', '=']).map(|(_, address)| address.trim_matches(['[', ']']));
+        let is_good = address
+            .is_some_and(|text| text == "host-gateway" || text.parse::<std::net::IpAddr>().is_ok());
         if !is_good {
             return Err(Failure::new(format!("bad format for add-host: \"{host}\"")));
         }
@@ -344,11 +406,15 @@ fn run_defaults(parsed: &Parsed) -> Result<RunDefaults, Failure> {
     for limit in &ulimits {
         let values = limit.split_once('=').map(|(_, values)| values);
         let is_number = |text: &str| text == "unlimited" || text.parse::<i64>().is_ok();
-        if !values.is_some_and(|values| values.split(':').count() <= 2 && values.split(':').all(is_number)) {
+        if !values.is_some_and(|values| {
+            values.split(':').count() <= 2 && values.split(':').all(is_number)
+        }) {
             return Err(Failure::new(format!("invalid ulimit argument: {limit}")));
         }
     }
-    let bytes = |flag: &str| -> Result<Option<u64>, Failure> { Ok(parsed.read(flag, str::parse::<Bytes>)?.map(|b| b.0)) };
+    let bytes = |flag: &str| -> Result<Option<u64>, Failure> {
+        Ok(parsed.read(flag, str::parse::<Bytes>)?.map(|b| b.0))
+    };
     let cpus = parsed.read("cpus", str::parse::<f64>)?;
     #[expect(clippy::cast_possible_truncation, reason = "a number of processors is small")]
     let nano_cpus = cpus.map(|cpus| (cpus * 1e9) as i64);
@@ -386,7 +452,9 @@ fn list_context(inputs: &Inputs) -> Result<u8, Failure> {
     let mut total = 0;
     for entry in &listed {
         match &entry.rule {
-            Some(rule) => text.push_str(&format!("{:>10}  {}  (left out by `{rule}`)\n", "-", entry.path)),
+            Some(rule) => {
+                text.push_str(&format!("{:>10}  {}  (left out by `{rule}`)\n", "-", entry.path))
+            }
             None => {
                 total += entry.size;
                 text.push_str(&format!("{:>10}  {}\n", Bytes(entry.size).human3(), entry.path));

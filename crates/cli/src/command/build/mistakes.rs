@@ -26,7 +26,8 @@ pub(super) fn shown(text: &str, name: &str, problems: &[Problem], colours: bool)
 
 /// Returns the lines of a step that failed.
 pub(super) fn place(text: &str, name: &str, span: Span, message: &str, colours: bool) -> String {
-    let group = Group::with_title(Level::ERROR.primary_title(message.to_owned())).element(snippet(text, name, span));
+    let group = Group::with_title(Level::ERROR.primary_title(message.to_owned()))
+        .element(snippet(text, name, span));
     format!("{}\n", renderer(colours).render(&[group]))
 }
 
@@ -34,7 +35,11 @@ fn renderer(colours: bool) -> Renderer {
     if colours { Renderer::styled() } else { Renderer::plain() }
 }
 
-fn snippet<'a>(text: &'a str, name: &str, span: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(
+    text: &'a str,
+    name: &str,
+    span: Span,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let end = span.end.min(text.len());
     let start = span.start.min(end);
     Snippet::source(text).path(name.to_owned()).annotation(AnnotationKind::Primary.span(start..end))

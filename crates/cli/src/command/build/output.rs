@@ -51,7 +51,9 @@ impl Output {
             match key.trim().to_ascii_lowercase().as_str() {
                 "type" => value.clone_into(&mut kind),
                 "dest" => target = Some(value.to_owned()),
-                "name" => names.extend(value.split(',').map(|name| name.trim_matches('"').to_owned())),
+                "name" => {
+                    names.extend(value.split(',').map(|name| name.trim_matches('"').to_owned()))
+                }
                 "push" => push = value == "true",
                 "tar" => unpacked = value == "false",
                 _ => {}
@@ -63,7 +65,9 @@ impl Output {
         match kind.as_str() {
             "local" => Ok(Self::Directory(session.around.absolute(&needs(target)?))),
             "tar" => Ok(Self::Tar(target.unwrap_or_else(|| "-".into()))),
-            "oci" if unpacked => Err(Failure::new("an unpacked layout is not supported: leave tar=false out")),
+            "oci" if unpacked => {
+                Err(Failure::new("an unpacked layout is not supported: leave tar=false out"))
+            }
             "oci" => Ok(Self::Archive { target: target.unwrap_or_else(|| "-".into()), names }),
             "docker" => Ok(match target {
                 Some(target) => Self::Archive { target, names },
@@ -116,11 +120,18 @@ impl Output {
                 let exported = outcome.image(&names)?;
                 if *push {
                     if names.is_empty() {
-                        return Err(Failure::new("a name is needed when pushing").with_hint("add `--tag`"));
+                        return Err(
+                            Failure::new("a name is needed when pushing").with_hint("add `--tag`")
+                        );
                     }
                     let client = image::client(session);
                     for name in &names {
-                        image::push_named(session, &client, (&exported.image, name), image::Mode::Stderr)?;
+                        image::push_named(
+                            session,
+                            &client,
+                            (&exported.image, name),
+                            image::Mode::Stderr,
+                        )?;
                     }
                 }
                 Ok(Some(exported))

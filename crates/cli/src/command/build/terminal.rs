@@ -29,7 +29,8 @@ impl Screen {
             return;
         }
         self.last = Some(Instant::now());
-        let (width, height) = crate::terminal::size(rustix::stdio::stderr()).map_or((80, 24), |(w, h)| (usize::from(w), usize::from(h)));
+        let (width, height) = crate::terminal::size(rustix::stdio::stderr())
+            .map_or((80, 24), |(w, h)| (usize::from(w), usize::from(h)));
         let ended = rows.iter().filter(|row| row.state != State::Running).count();
         let word = if last { "FINISHED" } else { "" };
         let seconds = self.begun.elapsed().as_secs_f64();
@@ -39,7 +40,11 @@ impl Screen {
             if row.state == State::Running && !last {
                 let text = String::from_utf8_lossy(&row.log);
                 let tail: Vec<&str> = text.lines().rev().take(TAIL).collect();
-                lines.extend(tail.into_iter().rev().map(|text| cut(&format!(" => => # {}", clean(text)), width)));
+                lines.extend(
+                    tail.into_iter()
+                        .rev()
+                        .map(|text| cut(&format!(" => => # {}", clean(text)), width)),
+                );
             }
         }
         if !last && lines.len() + 1 > height {
@@ -89,5 +94,10 @@ fn cut(text: &str, width: usize) -> String {
 
 /// Returns a line without what would move the cursor.
 fn clean(text: &str) -> String {
-    text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().chars().filter(|ch| !ch.is_control()).collect()
+    text.rsplit('\r')
+        .find(|part| !part.is_empty())
+        .unwrap_or_default()
+        .chars()
+        .filter(|ch| !ch.is_control())
+        .collect()
 }
