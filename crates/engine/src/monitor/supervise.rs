@@ -52,11 +52,9 @@ impl Main {
             let is_first = !self.shared.inner().has_started;
             let attach = streams.filter(|_| is_first);
             let began = Instant::now();
-            match self.start(&container, attach.map(|streams| (starter, streams)), size) {
+            let tell = is_first.then_some((starter, attach));
+            match self.start(&container, tell, size) {
                 Ok((run, pump)) => {
-                    if is_first {
-                        client::started(&self.shared, starter, attach, run.process.pid());
-                    }
                     self.listen_while_running(&run);
                     code = self.finish(&run, pump);
                 }
@@ -73,17 +71,25 @@ impl Main {
         self.end(&container, code, lock)
     }
 
+    /// Starts the program and tells the starter, where it is to be told. The output is held back until then: nothing may come
+    /// before the word that the program has started.
     fn start(
         &self,
         container: &Container,
-        attach: Option<(&UnixStream, Streams)>,
+        tell: Option<(&UnixStream, Option<Streams>)>,
         size: Option<(u16, u16)>,
     ) -> Result<(Arc<Run>, JoinHandle<()>), Error> {
-        if let Some((starter, streams)) = attach {
+        let mut output = self.shared.output();
+        if let Some((starter, Some(streams))) = tell {
             let client = starter.try_clone().map_err(Error::io("attach to", &container.directory(&self.shared.engine())))?;
-            self.shared.output().attach(client, streams);
+            output.attach(client, streams);
         }
-        start::start(&self.shared, container, size)
+        let started = start::start(&self.shared, container, size)?;
+        if let Some((starter, streams)) = tell {
+            client::started(&self.shared, starter, streams, started.0.process.pid());
+        }
+        drop(output);
+        Ok(started)
     }
 
     /// Records that the container could not be started at all, and tells the starter why.
