@@ -34,7 +34,7 @@ const MOST: u32 = 64 << 20;
 
 /// What the caller says to init.
 #[derive(Debug, Deserialize, Serialize)]
-pub enum Order {
+pub(crate) enum Order {
     /// The first: what to do.
     Begin(Box<Plan>, Option<Program>),
     /// A tree of mounts comes with this message.
@@ -49,7 +49,7 @@ pub enum Order {
 
 /// What init says to its caller.
 #[derive(Debug, Deserialize, Serialize)]
-pub enum Report {
+pub(crate) enum Report {
     /// Init goes on as another process, whose pidfd comes with this message.
     Moved,
     /// The master side of the terminal comes with this message.
@@ -66,7 +66,7 @@ pub enum Report {
 
 /// Why a step could not be done, in a form that travels.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// What it was doing, and the kernel's number for why not.
     Step(String, i32),
     /// What it was doing, and why not in words.
@@ -81,7 +81,7 @@ pub enum Failure {
 
 impl Failure {
     /// Returns a failure of doing something, with the kernel's reason.
-    pub fn step(doing: impl Into<String>, source: &io::Error) -> Self {
+    pub(crate) fn step(doing: impl Into<String>, source: &io::Error) -> Self {
         match source.raw_os_error() {
             Some(errno) => Self::Step(doing.into(), errno),
             None => Self::Refused(doing.into(), source.to_string()),
@@ -104,7 +104,7 @@ impl From<Failure> for Error {
 }
 
 /// Sends a message, and a descriptor with it.
-pub fn send(
+pub(crate) fn send(
     socket: impl AsFd,
     message: &impl Serialize,
     with: Option<BorrowedFd<'_>>,
@@ -140,7 +140,9 @@ pub fn send(
 }
 
 /// Receives a message and what came with it; `None` when the other side is gone.
-pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Option<OwnedFd>)>> {
+pub(crate) fn receive<T: DeserializeOwned>(
+    socket: impl AsFd,
+) -> io::Result<Option<(T, Option<OwnedFd>)>> {
     let mut length = [0; 4];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);

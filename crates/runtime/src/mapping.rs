@@ -17,7 +17,7 @@ use crate::spec::IdMapping;
 ///
 /// Where the kernel does not let us, because we are not privileged in the namespace above,
 /// `newuidmap` and `newgidmap` do it, if `/etc/subuid` and `/etc/subgid` allow.
-pub fn write(pid: i32, users: &[IdMapping], groups: &[IdMapping]) -> Result<(), Error> {
+pub(crate) fn write(pid: i32, users: &[IdMapping], groups: &[IdMapping]) -> Result<(), Error> {
     map(pid, "uid_map", "newuidmap", users)?;
     if rustix::process::geteuid().is_root() || groups.len() != 1 || groups[0].size != 1 {
         return map(pid, "gid_map", "newgidmap", groups);
@@ -50,7 +50,7 @@ fn map(pid: i32, file: &str, tool: &str, mappings: &[IdMapping]) -> Result<(), E
 }
 
 /// Clones a tree of mounts and shifts its owners; by the mapping of process `pid` if it has none of its own.
-pub fn shift(pid: i32, wanted: &Shifted) -> Result<OwnedFd, Error> {
+pub(crate) fn shift(pid: i32, wanted: &Shifted) -> Result<OwnedFd, Error> {
     let fail = |source| Error::Spawn {
         doing: format!("shift the owners of `{}`", wanted.source.display()),
         source,

@@ -14,7 +14,7 @@ use crate::spec::{Seccomp, State};
 
 /// Where the listener goes.
 #[derive(Clone, Debug)]
-pub struct Destination {
+pub(crate) struct Destination {
     path: PathBuf,
     metadata: Option<String>,
 }
@@ -33,13 +33,13 @@ struct Told<'a> {
 
 impl Destination {
     /// Returns where the listener of a profile goes, if it has one.
-    pub fn of(seccomp: &Seccomp) -> Option<Self> {
+    pub(crate) fn of(seccomp: &Seccomp) -> Option<Self> {
         let path = seccomp.listener_path.clone().filter(|path| !path.as_os_str().is_empty())?;
         Some(Self { path, metadata: seccomp.listener_metadata.clone() })
     }
 
     /// Sends the listener, and what it belongs to.
-    pub fn send(&self, listener: &OwnedFd, state: &State) -> Result<(), Error> {
+    pub(crate) fn send(&self, listener: &OwnedFd, state: &State) -> Result<(), Error> {
         let fail = |source| Error::Spawn {
             doing: format!("send the seccomp listener to `{}`", self.path.display()),
             source,

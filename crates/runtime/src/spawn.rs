@@ -5,10 +5,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use hako_sys::mount::Attributes;
 use hako_sys::process::{Child, Spawn};
-use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
 use rustix::mount::OpenTreeFlags;
 use rustix::thread::ThreadNameSpaceType;
 
@@ -21,7 +22,7 @@ use crate::{Error, Options, Stdio};
 
 /// What a process is made from.
 #[derive(Debug)]
-pub struct Birth<'a> {
+pub(crate) struct Birth<'a> {
     /// How.
     pub plan: Plan,
     /// The filter that it loads.
@@ -37,7 +38,7 @@ pub struct Birth<'a> {
 }
 
 /// Makes the process, and tells it its plan.
-pub fn spawn(birth: Birth<'_>) -> Result<(Child, OwnedFd), Error> {
+pub(crate) fn spawn(birth: Birth<'_>) -> Result<(Child, OwnedFd), Error> {
     let Birth { plan, filter, stdio, cgroup, target, options } = birth;
     let (here, there) = UnixStream::pair().map_err(doing("make a pair of sockets"))?;
     let first = 3 + i32::try_from(options.preserve).unwrap_or_default();
@@ -223,19 +224,38 @@ impl Drop for Visit {
     }
 }
 
+/// This program, opened by [`program`]: kept, since each time that a detached mount is let go of
+/// costs a grace period of the kernel.
+static PROGRAM: OnceLock<OwnedFd> = OnceLock::new();
+
 /// Opens this program so that a container cannot write to it through `/proc/PID/exe` (CVE-2019-5736).
-///
-/// A read-only clone of its mount does for that; where mounts cannot be cloned, a sealed copy.
 fn program(binary: Option<&Path>) -> io::Result<OwnedFd> {
-    let path = binary.unwrap_or(Path::new("/proc/self/exe"));
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let cloned =
-        rustix::mount::open_tree(CWD, path, flags).map_err(io::Error::from).and_then(|tree| {
-            let read_only =
-                Attributes { set: crate::plan::option::RDONLY, ..Attributes::default() };
-            hako_sys::mount::set_attributes(&tree, false, read_only)?;
-            Ok(tree)
-        });
+    if let Some(path) = binary {
+        return protected(path);
+    }
+    if PROGRAM.get().is_none() {
+        let opened = protected(Path::new("/proc/self/exe"))?;
+        let _another_thread_was_first = PROGRAM.set(opened);
+    }
+    PROGRAM.get().ok_or(io::ErrorKind::NotFound.into()).and_then(OwnedFd::try_clone)
+}
+
+/// Opens a program through a read-only mount: its own, if it is read-only already; else a clone of
+/// it; where mounts cannot be cloned, a sealed copy takes its place.
+fn protected(path: &Path) -> io::Result<OwnedFd> {
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::fstatvfs(&place)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Ok(place);
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let cloned = rustix::mount::open_tree(&place, "", flags).map_err(io::Error::from);
+    let read_only = Attributes { set: crate::plan::option::RDONLY, ..Attributes::default() };
+    let cloned = cloned.and_then(|tree| {
+        hako_sys::mount::set_attributes(&tree, false, read_only)?;
+        Ok(tree)
+    });
     cloned.or_else(|_| sealed(path))
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 /// Copies the content of directory `from`, and its owner and permissions, into `to`, if that is an
 /// empty directory.
-pub fn fill(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
+pub(crate) fn fill(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
     let to = rustix::fs::openat(
         to,
         ".",

@@ -11,7 +11,7 @@ use super::root;
 
 /// A device file to make.
 #[derive(Clone, Copy, Debug)]
-pub struct Device<'a> {
+pub(crate) struct Device<'a> {
     /// Path inside.
     pub path: &'a Path,
     /// Type and permissions.
@@ -25,7 +25,7 @@ pub struct Device<'a> {
 }
 
 /// Makes a device file; one of the same kind that is there already stays.
-pub fn make(inside: &Inside, device: &Device<'_>) -> io::Result<()> {
+pub(crate) fn make(inside: &Inside, device: &Device<'_>) -> io::Result<()> {
     let (parent, name) = inside.parent(device.path)?;
     let kind = FileType::from_raw_mode(device.mode);
     let number = rustix::fs::makedev(device.major, device.minor);
@@ -49,13 +49,13 @@ pub fn make(inside: &Inside, device: &Device<'_>) -> io::Result<()> {
 }
 
 /// Attaches the host's device file of the same path.
-pub fn bind(inside: &Inside, path: &Path) -> io::Result<()> {
+pub(crate) fn bind(inside: &Inside, path: &Path) -> io::Result<()> {
     let tree = root::clone(path, false)?;
     root::attach(&tree, inside.ensure(path, Want::File)?)
 }
 
 /// Makes a symbolic link; anything that is there already stays.
-pub fn link(inside: &Inside, path: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn link(inside: &Inside, path: &Path, to: &Path) -> io::Result<()> {
     let (parent, name) = inside.parent(path)?;
     match rustix::fs::symlinkat(to, &parent, name) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),

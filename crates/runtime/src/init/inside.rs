@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ const MOST_LINKS: u32 = 40;
 
 /// What is to be at a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Want {
+pub(crate) enum Want {
     /// A directory.
     Directory,
     /// Anything else that a mount can cover.
@@ -23,27 +23,27 @@ pub enum Want {
 
 /// A directory that is `/` for all paths below it.
 #[derive(Debug)]
-pub struct Inside(pub OwnedFd);
+pub(crate) struct Inside(pub OwnedFd);
 
 impl Inside {
     /// Opens what is at `path`, links followed, for use as a place only.
-    pub fn place(&self, path: &Path) -> io::Result<OwnedFd> {
+    pub(crate) fn place(&self, path: &Path) -> io::Result<OwnedFd> {
         self.open(path, OFlags::PATH)
     }
 
     /// Opens what is at `path`, links followed.
-    pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         open(&self.0, path, flags, resolve)
     }
 
     /// Opens what is at `path` as a place, and makes it first, with all its parents, if it is missing.
-    pub fn ensure(&self, path: &Path, want: Want) -> io::Result<OwnedFd> {
+    pub(crate) fn ensure(&self, path: &Path, want: Want) -> io::Result<OwnedFd> {
         self.ensure_through(path, want, MOST_LINKS)
     }
 
     /// Opens the directory that holds `path`, made if it is missing, and returns the last name.
-    pub fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+    pub(crate) fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
         let name = path.file_name().ok_or(Errno::INVAL)?;
         let parent = path.parent().unwrap_or(Path::new("/"));
         Ok((self.ensure(parent, Want::Directory)?, name))
@@ -67,30 +67,21 @@ impl Inside {
         match made {
             Ok(()) => {}
             // Something is there although it was not found: a link to something that is missing.
-            Err(Errno::EXIST) => return self.follow(parent_path, &parent, name, want, links),
+            Err(Errno::EXIST) => {
+                let links = links.checked_sub(1).ok_or(Errno::LOOP)?;
+                let target = rustix::fs::readlinkat(&parent, name, Vec::new())?;
+                let target = parent_path.join(OsString::from_vec(target.into_bytes()));
+                return self.ensure_through(&crate::plan::clean(&target), want, links);
+            }
             Err(errno) => return Err(errno.into()),
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         open(&parent, Path::new(name), flags, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
     }
-
-    fn follow(
-        &self,
-        at: &Path,
-        parent: &OwnedFd,
-        name: &OsStr,
-        want: Want,
-        links: u32,
-    ) -> io::Result<OwnedFd> {
-        let links = links.checked_sub(1).ok_or(Errno::LOOP)?;
-        let target = rustix::fs::readlinkat(parent, name, Vec::new())?;
-        let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-        self.ensure_through(&crate::plan::clean(&at.join(target)), want, links)
-    }
 }
 
 /// Opens a path below a directory; an interrupted or raced resolution is tried again.
-pub fn open(
+pub(crate) fn open(
     directory: impl AsFd,
     path: &Path,
     flags: OFlags,

@@ -13,7 +13,12 @@ use super::mount::{PROC_MAGIC, is_on};
 /// Writes `value` to a file below `/proc`, in one call.
 ///
 /// `proc` is the procfs that was mounted for this container, if one was.
-pub fn write(proc: Option<&OwnedFd>, inside: &Inside, path: &str, value: &str) -> io::Result<()> {
+pub(crate) fn write(
+    proc: Option<&OwnedFd>,
+    inside: &Inside,
+    path: &str,
+    value: &str,
+) -> io::Result<()> {
     let opened;
     let proc = match proc {
         Some(proc) => proc,
@@ -35,6 +40,6 @@ pub fn write(proc: Option<&OwnedFd>, inside: &Inside, path: &str, value: &str) -
 }
 
 /// Returns the path of one of this process's own files below `/proc`.
-pub fn own(file: &str) -> String {
+pub(crate) fn own(file: &str) -> String {
     format!("{}/{file}", rustix::process::getpid().as_raw_nonzero())
 }

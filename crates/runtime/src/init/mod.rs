@@ -35,9 +35,8 @@ pub fn init() -> ExitCode {
         || numbers.next().flatten().and_then(|number| hako_sys::descriptor::inherit(number).ok());
     let Some(channel) = next() else { return ExitCode::FAILURE };
     let (gate, target) = (next(), next());
-    let (plan, filter) = match channel::receive(&channel) {
-        Ok(Some((Order::Begin(plan, filter), _))) => (plan, filter),
-        _ => return ExitCode::FAILURE,
+    let Ok(Some((Order::Begin(plan, filter), _))) = channel::receive(&channel) else {
+        return ExitCode::FAILURE;
     };
     run(Stage::new(channel, gate, target, filter), &plan)
 }

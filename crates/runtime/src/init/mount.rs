@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ use super::inside::{Inside, Want};
 use super::root;
 
 /// Magic number of procfs in `statfs(2)`.
-pub const PROC_MAGIC: u64 = 0x9fa0;
+pub(crate) const PROC_MAGIC: u64 = 0x9fa0;
 /// The longest value that `fsconfig(2)` takes.
 const LONGEST: usize = 255;
 /// The attributes that `fsmount(2)` takes at once.
@@ -26,13 +26,13 @@ const AT_ONCE: u64 = 0x0020_00ff;
 
 /// Returns whether an open file lies on a file system with this magic number.
 #[expect(clippy::cast_sign_loss, reason = "magic numbers are bit patterns")]
-pub fn is_on(file: impl AsFd, magic: u64) -> io::Result<bool> {
+pub(crate) fn is_on(file: impl AsFd, magic: u64) -> io::Result<bool> {
     Ok(rustix::fs::fstatfs(file)?.f_type as u64 == magic)
 }
 
 /// Attaches one mount; returns it if it is a new `proc`, through which kernel parameters can be
 /// reached without a walk over paths that the container's image or mounts may have changed.
-pub fn perform(
+pub(crate) fn perform(
     inside: &Inside,
     mount: &Mount,
     shifted: Option<OwnedFd>,
@@ -181,7 +181,12 @@ fn remount(inside: &Inside, mount: &Mount, options: &[(String, Option<String>)])
 }
 
 /// Attaches the container's control groups.
-pub fn groups(inside: &Inside, target: &Path, layout: &Groups, attributes: u64) -> io::Result<()> {
+pub(crate) fn groups(
+    inside: &Inside,
+    target: &Path,
+    layout: &Groups,
+    attributes: u64,
+) -> io::Result<()> {
     let (hierarchies, links) = match layout {
         Groups::Unified => {
             let from = From::FileSystem {
@@ -219,7 +224,7 @@ pub fn groups(inside: &Inside, target: &Path, layout: &Groups, attributes: u64) 
     }
 }
 
-fn bind(inside: &Inside, target: &Path, source: &PathBuf, attributes: u64) -> io::Result<()> {
+fn bind(inside: &Inside, target: &Path, source: &Path, attributes: u64) -> io::Result<()> {
     let place = inside.ensure(target, Want::Directory)?;
     let tree = root::clone(source, false)?;
     if attributes != 0 {

@@ -19,7 +19,7 @@ use super::stage::Stage;
 use super::{cover, kernel, mount, privilege, root, terminal};
 
 /// Performs one step; the failure says what it was.
-pub fn perform(stage: &mut Stage, step: &Step) -> Result<(), Failure> {
+pub(crate) fn perform(stage: &mut Stage, step: &Step) -> Result<(), Failure> {
     match step {
         Step::Identify(identity) => return stage.identify(identity),
         Step::Hooks(moment, hooks) => return run_hooks(stage, moment, hooks),
@@ -208,7 +208,6 @@ fn rooted(stage: &mut Stage, step: &Step) -> io::Result<()> {
 
 fn take_root(stage: &mut Stage, mount: std::os::fd::OwnedFd) -> io::Result<()> {
     stage.root = Some(Inside(mount));
-    stage.covers = Some(cover::Covers::take()?);
     // Modes of devices and mount points are meant as they are written.
     rustix::process::umask(Mode::empty());
     Ok(())
@@ -248,7 +247,7 @@ fn below(stage: &mut Stage, step: &Step) -> io::Result<()> {
         }
         Step::ReadOnly(path) => cover::read_only(stage.inside()?, path),
         Step::Mask(path) => {
-            let Stage { root: Some(inside), covers: Some(covers), .. } = stage else {
+            let Stage { root: Some(inside), covers, .. } = stage else {
                 return Err(Errno::INVAL.into());
             };
             covers.mask(inside, path)

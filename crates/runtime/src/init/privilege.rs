@@ -12,13 +12,13 @@ use crate::identity::Who;
 use crate::plan::step::Capabilities;
 
 /// Becomes root of the user namespace this process just entered.
-pub fn become_root() -> io::Result<()> {
+pub(crate) fn become_root() -> io::Result<()> {
     rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
     Ok(rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?)
 }
 
 /// Drops every capability that is not wanted from the bounding set.
-pub fn bound(wanted: u64) -> io::Result<()> {
+pub(crate) fn bound(wanted: u64) -> io::Result<()> {
     for number in 0..64 {
         if wanted & (1 << number) != 0 {
             continue;
@@ -35,7 +35,7 @@ pub fn bound(wanted: u64) -> io::Result<()> {
 }
 
 /// Becomes the user, but keeps the permitted capabilities for the steps that follow.
-pub fn become_user(who: &Who, groups: bool) -> io::Result<()> {
+pub(crate) fn become_user(who: &Who, groups: bool) -> io::Result<()> {
     own_streams(who);
     let list: Vec<_> = who.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
     if groups {
@@ -67,7 +67,7 @@ fn own_streams(who: &Who) {
 }
 
 /// Makes every permitted capability effective, for one step that needs it.
-pub fn raise() -> io::Result<()> {
+pub(crate) fn raise() -> io::Result<()> {
     let sets = rustix::thread::capabilities(None)?;
     Ok(rustix::thread::set_capabilities(
         None,
@@ -77,7 +77,7 @@ pub fn raise() -> io::Result<()> {
 
 /// Sets the capability sets; what this process does not have itself is left out, as nothing could
 /// grant it.
-pub fn set_capabilities(wanted: Capabilities) -> io::Result<()> {
+pub(crate) fn set_capabilities(wanted: Capabilities) -> io::Result<()> {
     let available = rustix::thread::capabilities(None)?.permitted.bits();
     let set = |bits: u64| CapabilitySet::from_bits_retain(bits & available);
     let sets = CapabilitySets {
@@ -98,7 +98,7 @@ pub fn set_capabilities(wanted: Capabilities) -> io::Result<()> {
 }
 
 /// Sets a resource limit; `u64::MAX` is no limit.
-pub fn limit(name: &str, soft: u64, hard: u64) -> io::Result<()> {
+pub(crate) fn limit(name: &str, soft: u64, hard: u64) -> io::Result<()> {
     let resource = match name {
         "RLIMIT_CPU" => Resource::Cpu,
         "RLIMIT_FSIZE" => Resource::Fsize,

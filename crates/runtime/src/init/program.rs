@@ -15,7 +15,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// The program that will replace init.
 #[derive(Clone, Debug, Default)]
-pub struct Program {
+pub(crate) struct Program {
     /// Its arguments, the zeroth included.
     pub args: Vec<String>,
     /// Its environment.
@@ -24,7 +24,7 @@ pub struct Program {
 
 impl Program {
     /// Returns the value of a variable; the last setting counts.
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let pairs = self.env.iter().rev().filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
@@ -38,7 +38,7 @@ impl Program {
     }
 
     /// Finds the program as a shell would, with the container's `PATH`.
-    pub fn find(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn find(&self) -> Result<PathBuf, Failure> {
         let name = self.name();
         if name.contains('/') {
             let path = PathBuf::from(name);
@@ -56,7 +56,7 @@ impl Program {
     }
 
     /// Becomes the program; returns only with the reason why not.
-    pub fn execute(&self, path: &Path) -> Failure {
+    pub(crate) fn execute(&self, path: &Path) -> Failure {
         let list = |items: &[String]| -> Result<Vec<CString>, std::ffi::NulError> {
             items.iter().map(|item| CString::new(item.as_str())).collect()
         };

@@ -15,22 +15,22 @@ use rustix::mount::{
 };
 
 /// Opens a path of the host as a place.
-pub fn place(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn place(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Opens a file of the host to read.
-pub fn open_file(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_file(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Clones the mount at a path of the host.
-pub fn clone(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
+pub(crate) fn clone(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
     Ok(rustix::mount::open_tree(CWD, path, clone_flags(recursive))?)
 }
 
 /// Clones the mount that an open file lies on, with the file as its root.
-pub fn clone_open(file: impl AsFd, recursive: bool) -> io::Result<OwnedFd> {
+pub(crate) fn clone_open(file: impl AsFd, recursive: bool) -> io::Result<OwnedFd> {
     Ok(rustix::mount::open_tree(file, "", clone_flags(recursive) | OpenTreeFlags::AT_EMPTY_PATH)?)
 }
 
@@ -40,13 +40,13 @@ fn clone_flags(recursive: bool) -> OpenTreeFlags {
 }
 
 /// Attaches a detached mount exactly at what was opened.
-pub fn attach(mount: impl AsFd, place: impl AsFd) -> io::Result<()> {
+pub(crate) fn attach(mount: impl AsFd, place: impl AsFd) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(rustix::mount::move_mount(mount, "", place, "", flags)?)
 }
 
 /// Makes the directory the root of a mount of its own.
-pub fn directory(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn directory(path: &Path) -> io::Result<OwnedFd> {
     let place = place(path)?;
     let mount = clone_open(&place, true)?;
     attach(&mount, &place)?;
@@ -55,7 +55,7 @@ pub fn directory(path: &Path) -> io::Result<OwnedFd> {
 
 /// Mounts an overlay, attached over its own upper directory: a place that surely exists, in this
 /// mount namespace only.
-pub fn overlay(
+pub(crate) fn overlay(
     lower: &[PathBuf],
     upper: &Path,
     work: &Path,
@@ -123,7 +123,7 @@ fn by_names(
 }
 
 /// Adds what the kernel logged about a failed configuration.
-pub fn explained(context: impl AsFd, errno: Errno) -> io::Error {
+pub(crate) fn explained(context: impl AsFd, errno: Errno) -> io::Error {
     let mut text = [0; 512];
     match rustix::io::read(&context, &mut text) {
         Ok(length) if length > 2 => {
@@ -138,13 +138,13 @@ pub fn explained(context: impl AsFd, errno: Errno) -> io::Error {
 }
 
 /// Sets the propagation of the mount at `/`, or of all with `MS_REC`.
-pub fn set_propagation(flags: u64) -> io::Result<()> {
+pub(crate) fn set_propagation(flags: u64) -> io::Result<()> {
     let change = MountPropagationFlags::from_bits_retain(u32::try_from(flags).unwrap_or_default());
     Ok(rustix::mount::mount_change("/", change)?)
 }
 
 /// Makes the parent of the root private, as `pivot_root(2)` demands.
-pub fn make_private(place: &Path) -> io::Result<()> {
+pub(crate) fn make_private(place: &Path) -> io::Result<()> {
     let mut path = place.to_owned();
     loop {
         match rustix::mount::mount_change(&path, MountPropagationFlags::PRIVATE) {
@@ -156,7 +156,7 @@ pub fn make_private(place: &Path) -> io::Result<()> {
 }
 
 /// Changes the root of the mount namespace to `root` and lets go of the old one.
-pub fn pivot(root: impl AsFd) -> io::Result<()> {
+pub(crate) fn pivot(root: impl AsFd) -> io::Result<()> {
     let old =
         rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::process::fchdir(&root)?;
@@ -173,7 +173,7 @@ pub fn pivot(root: impl AsFd) -> io::Result<()> {
 }
 
 /// The same for a root that cannot be pivoted: moves the mount over `/`.
-pub fn move_over(root: impl AsFd) -> io::Result<()> {
+pub(crate) fn move_over(root: impl AsFd) -> io::Result<()> {
     rustix::process::fchdir(&root)?;
     rustix::mount::mount_move(".", "/")?;
     rustix::process::chroot(".")?;
@@ -181,7 +181,7 @@ pub fn move_over(root: impl AsFd) -> io::Result<()> {
 }
 
 /// Changes attributes of the mount at an open root of a mount.
-pub fn set(mount: impl AsFd, set: u64, clear: u64, recursive: bool) -> io::Result<()> {
+pub(crate) fn set(mount: impl AsFd, set: u64, clear: u64, recursive: bool) -> io::Result<()> {
     hako_sys::mount::set_attributes(
         mount,
         recursive,

@@ -19,7 +19,7 @@ use super::program::Program;
 
 /// What init knows and holds.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// To the caller; later, to whoever starts the program.
     pub channel: OwnedFd,
     /// Where the start is awaited, if not on `channel`.
@@ -35,7 +35,7 @@ pub struct Stage {
     /// The procfs that was mounted for the container.
     pub proc: Option<OwnedFd>,
     /// What paths are covered with.
-    pub covers: Option<Covers>,
+    pub covers: Covers,
     /// Who the program runs as.
     pub who: Who,
     /// Whether supplementary groups can be set.
@@ -54,7 +54,7 @@ pub struct Stage {
 
 impl Stage {
     /// Begins with what the caller passed.
-    pub fn new(
+    pub(crate) fn new(
         channel: OwnedFd,
         gate: Option<OwnedFd>,
         target: Option<OwnedFd>,
@@ -68,7 +68,7 @@ impl Stage {
             shared: false,
             root: None,
             proc: None,
-            covers: None,
+            covers: Covers::default(),
             who: Who::default(),
             groups: true,
             umask: 0o022,
@@ -80,22 +80,22 @@ impl Stage {
     }
 
     /// Returns the root.
-    pub fn inside(&self) -> io::Result<&Inside> {
+    pub(crate) fn inside(&self) -> io::Result<&Inside> {
         self.root.as_ref().ok_or_else(|| io::Error::other("the root is not there yet"))
     }
 
     /// Tells the caller something.
-    pub fn tell(&self, report: &Report, with: Option<&OwnedFd>) -> io::Result<()> {
+    pub(crate) fn tell(&self, report: &Report, with: Option<&OwnedFd>) -> io::Result<()> {
         channel::send(&self.channel, report, with.map(std::os::fd::AsFd::as_fd))
     }
 
     /// Tells the caller why this is the end; if nobody listens, nobody needs to know.
-    pub fn tell_failure(&self, failure: Failure) {
+    pub(crate) fn tell_failure(&self, failure: Failure) {
         let _unheard = self.tell(&Report::Failed(failure), None);
     }
 
     /// Waits for the next order; an error when the caller is gone.
-    pub fn order(&self) -> io::Result<(Order, Option<OwnedFd>)> {
+    pub(crate) fn order(&self) -> io::Result<(Order, Option<OwnedFd>)> {
         channel::receive(&self.channel)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
@@ -103,7 +103,7 @@ impl Stage {
     ///
     /// At a gate, the signals that end a process end it: nobody would expect the blocked ones of a
     /// container that waits to be started to have no effect.
-    pub fn await_start(&mut self) -> io::Result<()> {
+    pub(crate) fn await_start(&mut self) -> io::Result<()> {
         let Some(gate) = self.gate.take() else {
             return self.take_start();
         };
@@ -137,7 +137,7 @@ impl Stage {
     }
 
     /// Looks up the user, and completes the environment.
-    pub fn identify(&mut self, identity: &Identity) -> Result<(), Failure> {
+    pub(crate) fn identify(&mut self, identity: &Identity) -> Result<(), Failure> {
         let user = &identity.user;
         self.program = Program { args: identity.args.clone(), env: identity.env.clone() };
         self.groups = identity.groups;

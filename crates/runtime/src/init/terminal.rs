@@ -17,7 +17,7 @@ const DEVPTS_MAGIC: u64 = 0x1cd1;
 
 /// Opens a new terminal of the root's devpts, makes it this session's and its descriptors 0 to 2,
 /// and returns the master.
-pub fn open(inside: &Inside, columns: u16, rows: u16, console: bool) -> io::Result<OwnedFd> {
+pub(crate) fn open(inside: &Inside, columns: u16, rows: u16, console: bool) -> io::Result<OwnedFd> {
     let master = inside.open(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY)?;
     // What lies there may be anything an image brings (CVE-2025-52565).
     let is_multiplexer =

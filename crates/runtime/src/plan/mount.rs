@@ -36,7 +36,7 @@ const STANDARD: [(&str, u32, u32); 6] = [
 ];
 
 /// Adds the steps for mounts and devices; returns those that come after the change of root.
-pub fn steps(
+pub(crate) fn steps(
     inputs: &Inputs<'_>,
     linux: &Linux,
     namespaces: &Namespaces,
@@ -185,7 +185,7 @@ fn inside(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Makes a path absolute and free of `.` and `..`, without a look at any link.
-pub fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::from("/");
     for part in path.components() {
         match part {

@@ -9,7 +9,7 @@ use super::{Inputs, Namespaces, capability};
 /// What the plan of a program depends on beside its configuration.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of the container")]
-pub struct Setting {
+pub(crate) struct Setting {
     /// Whether the caller puts it into a control group that it must be in before it goes on.
     pub grouped: bool,
     /// Whether it makes a cgroup namespace.
@@ -38,7 +38,7 @@ impl Setting {
 }
 
 /// Adds the steps from a finished root to the running program.
-pub fn steps(
+pub(crate) fn steps(
     linux: &Linux,
     process: &Process,
     setting: &Setting,
@@ -196,7 +196,7 @@ fn labels(process: &Process, steps: &mut Vec<Step>) {
 }
 
 /// The limits of `getrlimit(2)`.
-pub const LIMITS: [&str; 16] = [
+pub(crate) const LIMITS: [&str; 16] = [
     "RLIMIT_CPU",
     "RLIMIT_FSIZE",
     "RLIMIT_DATA",
@@ -254,7 +254,7 @@ fn scheduling(wanted: &Scheduler) -> Result<Scheduling, Error> {
 }
 
 /// Reads a list such as `0-3,7`.
-pub fn processors(list: &str) -> Result<Vec<u32>, Error> {
+pub(crate) fn processors(list: &str) -> Result<Vec<u32>, Error> {
     let wrong = || Error::Invalid(format!("`{list}` is not a list of numbers"));
     let mut all = Vec::new();
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
