@@ -27,8 +27,6 @@ pub struct Actual {
     pub image: String,
     /// What it does.
     pub status: Status,
-    /// The names of the networks that it was made to be part of.
-    pub networks: Vec<String>,
     /// The engine's own view of it.
     pub container: Container,
 }
@@ -48,7 +46,6 @@ impl Actual {
             hash: label(labels::HASH).unwrap_or_default(),
             image: label(labels::IMAGE).unwrap_or_default(),
             status: container.live.state.status,
-            networks: Vec::new(),
             container,
         })
     }

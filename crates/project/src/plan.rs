@@ -214,3 +214,108 @@ fn changes(
     );
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use hako_compose::model::{Dependency, Service};
+    use hako_engine::container::{Container, Live, Record};
+    use hako_types::{ContainerId, Moment};
+
+    use super::*;
+
+    fn wanted(services: &[(&str, Service)]) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.project.name = "p".into();
+        for (name, service) in services {
+            wanted.project.services.insert((*name).into(), service.clone());
+            wanted.hashes.insert((*name).into(), "new".into());
+        }
+        wanted
+    }
+
+    fn there(service: &str, number: u32, hash: &str, status: Status) -> Actual {
+        let id = ContainerId::random();
+        let container = Container {
+            id: id.clone(),
+            name: format!("p-{service}-{number}"),
+            created: Moment::NEVER,
+            image: String::new(),
+            record: Record::default(),
+            live: Live::default(),
+        };
+        Actual {
+            id: id.as_str().into(),
+            name: container.name.clone(),
+            service: service.into(),
+            number,
+            oneoff: false,
+            hash: hash.into(),
+            image: "sha256:old".into(),
+            status,
+            container,
+        }
+    }
+
+    fn show(wanted: &Wanted, actual: &[Actual], options: PlanOptions) -> String {
+        let known: BTreeSet<String> = wanted.project.services.keys().cloned().collect();
+        let options = PlanOptions { services: known.clone(), ..options };
+        let plan = plan(wanted, &known, actual, &options).unwrap();
+        let services = plan.services.into_iter().flat_map(|(_, service)| service.changes);
+        let words = services.map(|change| match change {
+            Change::Keep { name, start: false, .. } => format!("keep {name}"),
+            Change::Keep { name, .. } => format!("start {name}"),
+            Change::Create { name, .. } => format!("create {name}"),
+            Change::Recreate { name, .. } => format!("recreate {name}"),
+            Change::Remove { name, .. } => format!("remove {name}"),
+        });
+        words.chain(plan.orphans.into_iter().map(|(_, name)| format!("orphan {name}"))).collect::<Vec<_>>().join(", ")
+    }
+
+    fn scaled(count: i64) -> Service {
+        Service { scale: Some(count), ..Service::default() }
+    }
+
+    #[test]
+    fn what_is_missing_is_made_and_what_changed_is_made_anew() {
+        let wanted = wanted(&[("web", scaled(3))]);
+        let actual = [
+            there("web", 1, "new", Status::Running),
+            there("web", 3, "old", Status::Exited),
+            there("gone", 1, "new", Status::Running),
+        ];
+        let plain = show(&wanted, &actual, PlanOptions::default());
+        assert_eq!(plain, "keep p-web-1, recreate p-web-3, create p-web-2, orphan p-gone-1");
+        let none = show(&wanted, &actual, PlanOptions { no_recreate: true, ..PlanOptions::default() });
+        assert_eq!(none, "keep p-web-1, start p-web-3, create p-web-2, orphan p-gone-1");
+        let images = BTreeMap::from([("web".to_owned(), "sha256:new".to_owned())]);
+        let image = show(&wanted, &actual, PlanOptions { images, ..PlanOptions::default() });
+        assert_eq!(image, "recreate p-web-1, recreate p-web-3, create p-web-2, orphan p-gone-1");
+    }
+
+    #[test]
+    fn the_highest_numbers_go_first() {
+        let actual: Vec<Actual> = (1..=3).map(|number| there("web", number, "new", Status::Running)).collect();
+        assert_eq!(
+            show(&wanted(&[("web", scaled(1))]), &actual, PlanOptions::default()),
+            "remove p-web-3, remove p-web-2, keep p-web-1"
+        );
+    }
+
+    #[test]
+    fn who_lives_in_another_containers_namespace_moves_with_it() {
+        let mut side = Service { network_mode: "service:main".into(), ..Service::default() };
+        let need = Dependency { condition: hako_compose::model::Condition::Started, restart: true, required: true };
+        side.depends_on.insert("main".into(), need);
+        let wanted = wanted(&[("main", Service::default()), ("side", side)]);
+        let actual = [there("main", 1, "old", Status::Running), there("side", 1, "new", Status::Running)];
+        assert_eq!(show(&wanted, &actual, PlanOptions::default()), "recreate p-main-1, recreate p-side-1");
+    }
+
+    #[test]
+    fn a_fixed_name_is_for_one_only() {
+        let fixed = Service { container_name: "own".into(), ..scaled(2) };
+        let wanted = wanted(&[("web", fixed)]);
+        let options = PlanOptions { services: BTreeSet::from(["web".to_owned()]), ..PlanOptions::default() };
+        assert!(plan(&wanted, &options.services, &[], &options).is_err());
+    }
+}
