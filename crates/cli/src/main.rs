@@ -29,7 +29,11 @@ pub(crate) const ROOMS: &[hako_store::Room] = &[hako_project::ROOM];
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| name == hako_engine::TINY_INIT) {
+        let rest: Vec<std::ffi::OsString> = words.collect();
+        return hako_runtime::reaper::main(&rest);
+    }
     match words.next().as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("init") => hako_runtime::init(),
         Some("monitor") => {

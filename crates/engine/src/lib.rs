@@ -30,5 +30,6 @@ pub mod volume;
 
 mod open;
 
+pub use container::TINY_INIT;
 pub use error::Error;
 pub use open::{Engine, Settings};

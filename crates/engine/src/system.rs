@@ -122,7 +122,11 @@ impl<'a> System<'a> {
             .map(|(id, _)| id.as_str().to_owned())
             .collect();
         let failed = || "cannot look at the control groups".to_owned();
-        let cgroup = hako_runtime::cgroup::Cgroup::open(&host, &parent).map_err(Error::below(failed()))?;
+        let cgroup = match hako_runtime::cgroup::Cgroup::open(&host, &parent) {
+            Ok(cgroup) => cgroup,
+            Err(error) if hako_types::Fault::kind(&error) == hako_types::Kind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::below(failed())(error)),
+        };
         let mut names = HashSet::new();
         for directory in cgroup.directories() {
             let entries = std::fs::read_dir(&directory.path).into_iter().flatten().filter_map(Result::ok);

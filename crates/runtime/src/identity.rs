@@ -43,6 +43,9 @@ pub fn look_up(user: &str, passwd: &str, group: &str) -> Result<Who, String> {
             }
         }
     }
+    if !who.groups.contains(&who.gid) {
+        who.groups.insert(0, who.gid);
+    }
     if who.home.is_empty() {
         "/".clone_into(&mut who.home);
     }

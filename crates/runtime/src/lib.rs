@@ -29,6 +29,7 @@ mod launch;
 mod mapping;
 mod notify;
 mod placement;
+pub mod reaper;
 pub mod plan;
 mod running;
 pub mod seccomp;

@@ -48,6 +48,18 @@ pub fn reset(signal: i32) -> io::Result<()> {
     if got == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Sets every signal's disposition to its default, also those of the two that the C library keeps to itself (32 and 33) and
+/// will not touch, but which this process may have inherited as ignored.
+pub fn reset_all() {
+    // The kernel's own structure: handler, flags, restorer, mask; all zero is `SIG_DFL` (0) with no flags.
+    let default = [0_u64; 4];
+    for signal in 1..=64_i32 {
+        // SAFETY: rt_sigaction(2) reads the 32 bytes of the structure and the 8 of its mask, and SIG_DFL runs no handler of
+        // ours. It refuses SIGKILL and SIGSTOP, which cannot be otherwise anyway.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize) };
+    }
+}
+
 /// Ignores a signal.
 pub fn ignore(signal: i32) -> io::Result<()> {
     // SAFETY: SIG_IGN runs no handler of ours.

@@ -24,13 +24,14 @@ pub enum BuildError {
         source: Failure,
     },
     /// A step failed.
-    #[error("failed to solve: {failure}")]
+    #[error("failed to solve")]
     Step {
         /// The step, for people.
         name: String,
         /// Where its instruction is.
         span: Option<Span>,
         /// Why.
+        #[source]
         failure: Failure,
     },
     /// The engine could not do its part.

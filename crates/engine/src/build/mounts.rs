@@ -75,7 +75,7 @@ impl Prepared {
     }
 
     /// Keeps a descriptor for as long as the step runs; returns a path that leads to what is below it.
-    fn hold(&mut self, fd: OwnedFd, below: &Path) -> PathBuf {
+    pub(super) fn hold(&mut self, fd: OwnedFd, below: &Path) -> PathBuf {
         let path =
             PathBuf::from(format!("/proc/{}/fd/{}", rustix::process::getpid(), fd.as_raw_fd()));
         self.held.push(fd);
@@ -112,8 +112,7 @@ fn bind(
         all.add(source, target(mount), mount.read_only);
         return Ok(());
     }
-    let fd = tree.open(&found.path, OFlags::PATH).map_err(trouble)?;
-    let below = all.hold(fd, Path::new(""));
+    let below = shop.path(place, &found.path, all)?;
     if mount.read_only {
         all.add(below, target(mount), true);
         return Ok(());

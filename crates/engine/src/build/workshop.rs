@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hako_build::copy::{self, Accounts, Opened, Owner, Unpack};
@@ -16,6 +16,7 @@ use hako_image::layers::Lease;
 use hako_types::{Digest, Fault, Kind, Moment};
 use thiserror::Error as ThisError;
 
+use super::mounts::Prepared;
 use super::snapshots::{Making, Snapshots, make};
 use super::{Context, Job, Secret, download, sandbox, unpack};
 use crate::{Engine, Error, Settings};
@@ -126,6 +127,28 @@ impl<'a> Workshop<'a> {
             Place::Context(name) => self.context(name),
             Place::Layers(layers) => {
                 Ok(Arc::new(Tree::snapshot(self.snapshots.open(layers).map_err(Failure::of)?)))
+            }
+        }
+    }
+
+    /// Returns a path of the host that leads to a real path at a place: where it lies, or through a mount that `held` keeps.
+    pub(super) fn path(&self, place: Place<'_>, real: &Path, held: &mut Prepared) -> Result<PathBuf, Failure> {
+        let joined = |base: &Path| if real.as_os_str().is_empty() { base.to_owned() } else { base.join(real) };
+        let layers = match place {
+            Place::Context(name) => {
+                let missing = || Failure::of(Error::Invalid("the build has no context".into()));
+                let directory = &self.contexts.get(name).ok_or_else(missing)?.directory;
+                let base = std::fs::canonicalize(directory);
+                return base.map(|base| joined(&base)).map_err(|error| Failure::of(Error::io("open", directory)(error)));
+            }
+            Place::Layers(layers) => layers,
+        };
+        let lower = self.snapshots.lower(layers).map_err(Failure::of)?;
+        match &lower[..] {
+            [one] => Ok(joined(one)),
+            _ => {
+                let mount = crate::container::rootfs::overlay(&lower, None).map_err(Failure::of)?;
+                Ok(held.hold(mount, real))
             }
         }
     }

@@ -40,6 +40,7 @@ pub use lifecycle::{StartOptions, Streams, Wait};
 pub(crate) use lifecycle::stop_signal;
 pub use prune::PruneFilter;
 pub use remove::RemoveOptions;
+pub use spec::INIT as TINY_INIT;
 pub use stats::Stats;
 pub use update::UpdateRequest;
 

@@ -45,8 +45,8 @@ pub(crate) enum Source {
     Filesystem(String, String, Vec<String>),
 }
 
-/// Where the tiny init is found inside a container.
-pub(crate) const INIT: &str = "/.hako-init";
+/// Where the tiny init is found inside a container: this program, which knows itself by that name.
+pub const INIT: &str = "/.hako-init";
 
 /// Returns the configuration that makes `container` what it was decided to be.
 ///

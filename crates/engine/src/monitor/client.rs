@@ -99,6 +99,9 @@ pub(super) fn starting(starter: &UnixStream) -> Result<(Option<Streams>, Option<
 /// Tells the starter that the program runs; goes on with its input when it stays attached.
 pub(super) fn started(shared: &Arc<Shared>, starter: &UnixStream, streams: Option<Streams>, pid: i32) {
     tell(starter, &Frame::Started(pid));
+    if let (Some(streams), Ok(stream)) = (streams, starter.try_clone()) {
+        shared.output().attach(stream, streams);
+    }
     let (Some(streams), Ok(stream)) = (streams, starter.try_clone()) else {
         let _gone = starter.shutdown(std::net::Shutdown::Both);
         return;

@@ -1,6 +1,7 @@
 //! Freeing what a run of a container held.
 
 use hako_runtime::cgroup::{Cgroup, Host};
+use hako_types::{Fault, Kind};
 
 use super::shared::Run;
 use crate::container::Container;
@@ -47,14 +48,21 @@ pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run) -> Re
 pub(crate) fn cgroup_of(engine: &Engine, container: &Container) -> Result<Option<Cgroup>, Error> {
     let host = super::start::cgroup_host()?;
     let path = super::start::cgroup_path(engine, container);
-    let cgroup = Cgroup::open(&host, &path).map_err(Error::below("cannot open the control group"))?;
-    Ok(Some(cgroup).filter(|cgroup| cgroup.directories().next().is_some()))
+    match Cgroup::open(&host, &path) {
+        Ok(cgroup) => Ok(Some(cgroup)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(Error::below("cannot open the control group")(error)),
+    }
 }
 
 /// Kills what is in a control group and removes it; one that is not there is fine.
 pub(crate) fn free_cgroup(host: &Host, path: &str) -> Result<(), Error> {
     let failed = || Error::below(format!("cannot free the control group `{path}`"));
-    let cgroup = Cgroup::open(host, path).map_err(failed())?;
+    let cgroup = match Cgroup::open(host, path) {
+        Ok(cgroup) => cgroup,
+        Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+        Err(error) => return Err(failed()(error)),
+    };
     cgroup.kill().map_err(failed())?;
     cgroup.remove().map_err(failed())
 }

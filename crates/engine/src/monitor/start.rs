@@ -35,17 +35,13 @@ pub(super) fn start(
     shared: &Arc<Shared>,
     container: &Container,
     size: Option<(u16, u16)>,
+    started: impl FnOnce(i32),
 ) -> Result<(Arc<Run>, JoinHandle<()>), Error> {
     let prepared = prepare(shared, container, size);
     let (run, sources) = prepared.inspect_err(|_| {
         let _repaired_later = super::release(&shared.engine(), container);
     })?;
     let run = Arc::new(run);
-    let pump = {
-        let shared = Arc::clone(shared);
-        let pump = std::thread::Builder::new().stack_size(128 << 10);
-        pump.spawn(move || output::pump(&shared, sources)).map_err(Error::io("start a thread for", Path::new(&container.name)))?
-    };
     let has_health = health::check_of(&container.record.config).is_some();
     shared.change(|inner| {
         inner.run = Some(Arc::clone(&run));
@@ -59,6 +55,12 @@ pub(super) fn start(
         state.started_at = Moment::now();
         state.health = has_health.then(|| Health { status: "starting".into(), ..Health::default() });
     })?;
+    started(run.process.pid());
+    let pump = {
+        let shared = Arc::clone(shared);
+        let pump = std::thread::Builder::new().stack_size(128 << 10);
+        pump.spawn(move || output::pump(&shared, sources)).map_err(Error::io("start a thread for", Path::new(&container.name)))?
+    };
     shared.engine().containers().emit(container, "start", Map::new());
     if has_health {
         health::watch(shared, &run, container);

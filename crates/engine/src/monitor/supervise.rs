@@ -16,7 +16,7 @@ use super::output::Output;
 use super::shared::{Intent, Run, Shared};
 use super::{client, files, start};
 use crate::attach::Frame;
-use crate::container::{Container, Streams};
+use crate::container::Container;
 use crate::log::{Policy, Writer};
 use crate::model::{Map, Status};
 use crate::{Engine, Error};
@@ -52,8 +52,13 @@ impl Main {
             let is_first = !self.shared.inner().has_started;
             let attach = streams.filter(|_| is_first);
             let began = Instant::now();
-            let tell = is_first.then_some((starter, attach));
-            match self.start(&container, tell, size) {
+            // The starter hears that the program runs before it hears anything from the program.
+            let tell = |pid| {
+                if is_first {
+                    client::started(&self.shared, starter, attach, pid);
+                }
+            };
+            match start::start(&self.shared, &container, size, tell) {
                 Ok((run, pump)) => {
                     self.listen_while_running(&run);
                     code = self.finish(&run, pump);
@@ -69,27 +74,6 @@ impl Main {
             container = self.shared.container()?;
         }
         self.end(&container, code, lock)
-    }
-
-    /// Starts the program and tells the starter, where it is to be told. The output is held back until then: nothing may come
-    /// before the word that the program has started.
-    fn start(
-        &self,
-        container: &Container,
-        tell: Option<(&UnixStream, Option<Streams>)>,
-        size: Option<(u16, u16)>,
-    ) -> Result<(Arc<Run>, JoinHandle<()>), Error> {
-        let mut output = self.shared.output();
-        if let Some((starter, Some(streams))) = tell {
-            let client = starter.try_clone().map_err(Error::io("attach to", &container.directory(&self.shared.engine())))?;
-            output.attach(client, streams);
-        }
-        let started = start::start(&self.shared, container, size)?;
-        if let Some((starter, streams)) = tell {
-            client::started(&self.shared, starter, streams, started.0.process.pid());
-        }
-        drop(output);
-        Ok(started)
     }
 
     /// Records that the container could not be started at all, and tells the starter why.

@@ -389,8 +389,8 @@ fn ready(stage: &mut Stage) -> Result<(), Failure> {
 fn execute(stage: &Stage) -> Result<(), Failure> {
     rustix::process::umask(Mode::from_raw_mode(stage.umask));
     let free = || {
-        // The standard library ignores it; programs expect it as it is everywhere.
-        hako_sys::signal::reset(libc::SIGPIPE)?;
+        // The standard library ignores SIGPIPE, and whoever started us may have ignored others.
+        hako_sys::signal::reset_all();
         hako_sys::signal::unblock_all()
     };
     free().map_err(|source| Failure::step("reset the signals", &source))?;
