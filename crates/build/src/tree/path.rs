@@ -43,7 +43,7 @@ pub fn resolve(root: BorrowedFd<'_>, path: &Path) -> Result<PathBuf, Error> {
 /// When a part that is there is no directory.
 pub fn resolve_new(root: BorrowedFd<'_>, path: &Path) -> Result<PathBuf, Error> {
     let (real, rest) = walk(root, path)?;
-    Ok(real.join(rest))
+    Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
 }
 
 /// Follows `path` as far as it is there; returns that and the rest.

@@ -75,13 +75,19 @@ impl<'a> Snapshots<'a> {
         let lower = self.lower(layers)?;
         match &lower[..] {
             [] => {
-                let empty = self.root.join("empty");
-                make(&empty)?;
+                let empty = self.empty()?;
                 hako_build::tree::open_root(&empty).map_err(Error::io("open", &empty))
             }
             [one] => hako_build::tree::open_root(one).map_err(Error::io("open", one)),
             _ => opened(&rootfs::overlay(&lower, None)?),
         }
+    }
+
+    /// Returns a directory with nothing in it.
+    pub(super) fn empty(&self) -> Result<PathBuf, Error> {
+        let empty = self.root.join("empty");
+        make(&empty)?;
+        Ok(empty)
     }
 
     /// Begins a layer.

@@ -145,6 +145,7 @@ impl<'a> Workshop<'a> {
         };
         let lower = self.snapshots.lower(layers).map_err(Failure::of)?;
         match &lower[..] {
+            [] => self.snapshots.empty().map_err(Failure::of),
             [one] => Ok(joined(one)),
             _ => {
                 let mount = crate::container::rootfs::overlay(&lower, None).map_err(Failure::of)?;
