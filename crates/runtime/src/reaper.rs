@@ -12,7 +12,15 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 /// The signals that the kernel sends for a process's own faults: they are not for passing on.
-const OWN_FAULTS: [i32; 7] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT];
+const OWN_FAULTS: [i32; 7] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+    libc::SIGABRT,
+];
 
 /// Runs `words` (a leading `--` is skipped) as the only child and returns its exit code.
 ///
@@ -33,13 +41,16 @@ pub fn main(words: &[OsString]) -> ExitCode {
 
 fn run(program: &OsString, arguments: &[OsString]) -> io::Result<u8> {
     let signals: Vec<i32> = (1..=31)
-        .filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal) && !OWN_FAULTS.contains(signal))
+        .filter(|signal| {
+            ![libc::SIGKILL, libc::SIGSTOP].contains(signal) && !OWN_FAULTS.contains(signal)
+        })
         .collect();
     let arriving = hako_sys::signal::descriptor(&signals)?;
     // The child gets a process group of its own, so that a terminal's Ctrl-C reaches it once and not twice; the standard
     // library gives it an empty signal mask.
     let child = Command::new(program).args(arguments).process_group(0).spawn()?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    let pid =
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     let _no_terminal = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), pid);
     loop {
         if let Some(code) = reap(pid)? {
@@ -51,7 +62,9 @@ fn run(program: &OsString, arguments: &[OsString]) -> io::Result<u8> {
             Err(error) => return Err(error.into()),
         }
         while let Some(signal) = hako_sys::signal::next(&arriving)? {
-            if let Some(signal) = Signal::from_named_raw(signal).filter(|signal| *signal != Signal::CHILD) {
+            if let Some(signal) =
+                Signal::from_named_raw(signal).filter(|signal| *signal != Signal::CHILD)
+            {
                 let _gone_is_fine = kill_process(pid, signal);
             }
         }

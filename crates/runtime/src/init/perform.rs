@@ -135,10 +135,7 @@ fn namespace(stage: &mut Stage, step: &Step) -> io::Result<()> {
                 std::fs::write("/proc/self/timens_offsets", offsets)
             }
         }
-        Step::AwaitGroup => match stage.order()? {
-            (Order::Grouped, _) => Ok(()),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        },
+        Step::AwaitGroup => stage.await_group(),
         _ => unshare(i32::try_from(flag(NamespaceKind::Cgroup)).unwrap_or_default()),
     }
 }
@@ -191,13 +188,7 @@ fn rooted(stage: &mut Stage, step: &Step) -> io::Result<()> {
         }
         Step::CallerHooks => {
             stage.tell(&Report::Hooks, None)?;
-            match stage.order()? {
-                (Order::Resume(state), _) => {
-                    stage.state = *state;
-                    Ok(())
-                }
-                _ => Err(io::ErrorKind::InvalidData.into()),
-            }
+            stage.await_resume()
         }
         Step::Pivot => root::pivot(&stage.inside()?.0),
         Step::MoveRoot => root::move_over(&stage.inside()?.0),

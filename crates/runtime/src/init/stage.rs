@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     pub target: Option<OwnedFd>,
     /// The filter to load.
     pub filter: Option<seccomp::Program>,
+    /// Whether the caller has said that this process is in its control group.
+    pub(crate) grouped: bool,
     /// Whether mounts made now could reach the host.
     pub shared: bool,
     /// The root, once it is made.
@@ -65,6 +67,7 @@ impl Stage {
             gate,
             target,
             filter,
+            grouped: false,
             shared: false,
             root: None,
             proc: None,
@@ -97,6 +100,31 @@ impl Stage {
     /// Waits for the next order; an error when the caller is gone.
     pub(crate) fn order(&self) -> io::Result<(Order, Option<OwnedFd>)> {
         channel::receive(&self.channel)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Waits until the caller has put this process into its control group.
+    pub(crate) fn await_group(&mut self) -> io::Result<()> {
+        while !self.grouped {
+            match self.order()? {
+                (Order::Grouped, _) => self.grouped = true,
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the caller's hooks have run; the control group may be announced meanwhile.
+    pub(crate) fn await_resume(&mut self) -> io::Result<()> {
+        loop {
+            match self.order()? {
+                (Order::Grouped, _) => self.grouped = true,
+                (Order::Resume(state), _) => {
+                    self.state = *state;
+                    return Ok(());
+                }
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
     }
 
     /// Waits for the order to start.

@@ -79,6 +79,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Error> {
         &process::Setting::of(inputs, linux, &namespaces),
         &mut plan.inside,
     )?;
+    start_hooks(inputs.spec, &mut plan.inside);
     Ok(plan)
 }
 
@@ -132,6 +133,15 @@ fn hooks(spec: &Spec, plan: &mut Plan) {
     }
     if !hooks.create_container.is_empty() {
         plan.inside.push(Step::Hooks("createContainer".into(), hooks.create_container.clone()));
+    }
+}
+
+/// Puts the hooks that precede the program behind the start.
+fn start_hooks(spec: &Spec, steps: &mut Vec<Step>) {
+    let hooks = spec.hooks.as_ref().map(|hooks| &hooks.start_container);
+    let Some(hooks) = hooks.filter(|hooks| !hooks.is_empty()) else { return };
+    if let Some(at) = steps.iter().position(|step| *step == Step::Ready) {
+        steps.insert(at + 1, Step::Hooks("startContainer".into(), hooks.clone()));
     }
 }
 
