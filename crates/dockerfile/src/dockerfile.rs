@@ -22,8 +22,10 @@ pub struct Stage {
     pub from: From,
     /// Where the `FROM` is.
     pub span: Span,
-    /// The `FROM` as one line.
+    /// The `FROM` as one line, its keyword in capitals.
     pub text: String,
+    /// The `FROM` as one line, as it was written.
+    pub written: String,
     /// What follows, up to the next `FROM`.
     pub instructions: Vec<Instruction>,
 }
@@ -73,12 +75,14 @@ fn place(
     problems: &mut Vec<Problem>,
 ) {
     let text = instruction.text();
+    let written = format!("{} {}", instruction.keyword.text, instruction.rest);
     match (instruction.kind, file.stages.last_mut()) {
         (Kind::From(from), _) => {
             file.stages.push(Stage {
                 from,
                 span: instruction.span,
                 text,
+                written,
                 instructions: Vec::new(),
             });
         }

@@ -22,6 +22,7 @@ mod resolve;
 mod sandbox;
 mod snapshots;
 mod stubs;
+mod sweep;
 mod unpack;
 mod workshop;
 
@@ -30,7 +31,8 @@ use std::path::PathBuf;
 
 use hako_build::event::{Event, Events, Step};
 use hako_build::{Cancel, Request, SqliteCache};
-use hako_dockerfile::Problem;
+use hako_dockerfile::lint::{Policy, lint};
+use hako_dockerfile::{Problem, Severity};
 use hako_types::{Fault, Platform, Reference};
 
 use crate::{Engine, Error};
@@ -112,16 +114,14 @@ pub const AROUND: usize = 1 << 20;
 /// # Errors
 /// [`BuildError::Problems`] when the Dockerfile is at fault, [`BuildError::Step`] when a step failed.
 pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, BuildError> {
-    let (file, mut warnings) =
-        hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
+    let (file, found) = hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
     let outline = hako_build::outline(&file, &job.request).map_err(BuildError::Problems)?;
     let lease =
         engine.images()?.layers().lease().map_err(Error::below("cannot hold the layers"))?;
     let images = resolve::all(engine, job, &file, &outline)?;
     let planned = hako_build::plan(&file, &outline, &job.request, &images)
         .map_err(|p| BuildError::Problems(vec![p]))?;
-    warnings.extend(planned.warnings.iter().cloned());
-    tell_warnings(job, &warnings);
+    let warnings = warnings(job, (&file, &found), &planned.warnings)?;
     let cache = SqliteCache::new(engine.reopen()?.into_database());
     let workshop = workshop::Workshop::new(engine, job, &lease, &cache)?;
     let parts = (&workshop as &dyn hako_build::Operations, &cache as &dyn hako_build::Cache);
@@ -134,12 +134,29 @@ pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, Build
     let used: Vec<hako_build::LayerId> =
         solved.made.iter().flatten().map(|record| record.layer.clone()).collect();
     let _best_effort = cache.touch(&used);
-    drop(workshop);
-    Ok(Outcome { engine, lease, cache, planned, solved, epoch: job.request.epoch(), warnings })
+    let running = workshop.into_lock();
+    Ok(Outcome { engine, lease, cache, planned, solved, epoch: job.request.epoch(), warnings, _running: running })
 }
 
-fn tell_warnings(job: &Job<'_>, warnings: &[Problem]) {
-    for warning in warnings {
-        job.events.event(Step(AROUND), Event::Warning { message: warning.message.clone() });
+/// Returns what should be looked at, and tells it; an error where the file wants that (`# check=error=true`).
+fn warnings(
+    job: &Job<'_>,
+    (file, found): (&hako_dockerfile::Dockerfile, &[Problem]),
+    planned: &[Problem],
+) -> Result<Vec<Problem>, BuildError> {
+    let policy = Policy::of(&file.directives);
+    // Which variables are not defined is known better from the plan, which knows the images.
+    let linted = lint(file, found).into_iter().filter(|problem| problem.code != "UndefinedVar");
+    let all: Vec<Problem> =
+        linted.chain(planned.iter().filter(|problem| policy.counts(problem.code)).cloned()).collect();
+    if policy.is_error && !all.is_empty() {
+        let errors = all.into_iter().map(|problem| Problem { severity: Severity::Error, ..problem });
+        return Err(BuildError::Problems(errors.collect()));
     }
+    for warning in &all {
+        let line = warning.span.position(&job.request.dockerfile).line;
+        let message = format!("{}: {} (line {line})", warning.code, warning.message);
+        job.events.event(Step(AROUND), Event::Warning { message });
+    }
+    Ok(all)
 }

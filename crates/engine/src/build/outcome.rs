@@ -4,6 +4,7 @@ use hako_build::{LayerId, Planned, Solved, SqliteCache};
 use hako_dockerfile::Problem;
 use hako_image::config::History;
 use hako_image::{ImageConfig, layers::Lease};
+use hako_store::Lock;
 use hako_types::{Digest, Moment};
 
 use crate::Engine;
@@ -19,6 +20,8 @@ pub struct Outcome<'e> {
     pub(super) epoch: Option<Moment>,
     /// What should be looked at.
     pub warnings: Vec<Problem>,
+    /// Held so that nobody prunes what is being exported.
+    pub(super) _running: Option<Lock>,
 }
 
 impl Outcome<'_> {

@@ -50,6 +50,8 @@ impl Scratch {
         let directory = lock.parent().unwrap_or(Path::new("/")).to_owned();
         fs::create_dir(&directory).map_err(Error::io("create", &directory))?;
         let lock = Lock::exclusive(&lock).map_err(Error::io("lock", &lock))?;
+        let mark = directory.join(super::sweep::MARK);
+        fs::write(&mark, "").map_err(Error::io("create", &mark))?;
         Ok(Self { id, directory, _lock: lock })
     }
 }

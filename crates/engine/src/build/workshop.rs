@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use hako_build::copy::{self, Accounts, Opened, Owner, Unpack};
 use hako_build::event::Event;
@@ -13,6 +13,7 @@ use hako_build::tree::{self, Tree, digest, open_root, stats::Stats};
 use hako_build::{Failure, LayerId, Operations, Record, SqliteCache, Work};
 use hako_dockerfile::Ignore;
 use hako_image::layers::Lease;
+use hako_store::Lock;
 use hako_types::{Digest, Fault, Kind, Moment};
 use thiserror::Error as ThisError;
 
@@ -61,6 +62,10 @@ pub(super) struct Workshop<'a> {
     pub(super) downloads: Mutex<Vec<Making>>,
     /// Held so that no layer goes meanwhile.
     _lease: Lease,
+    cache: &'a SqliteCache,
+    /// Held shared while the build runs, so that nobody takes its layers in the making for debris.
+    running: Mutex<Option<Lock>>,
+    swept: Once,
 }
 
 impl<'a> Workshop<'a> {
@@ -75,6 +80,8 @@ impl<'a> Workshop<'a> {
             make(&build.join(name))?;
         }
         let layers = engine.images()?.layers().clone();
+        let lock = engine.paths().locks().join("build");
+        let running = Lock::shared(&lock).map_err(Error::io("lock", &lock))?;
         Ok(Self {
             settings: engine.settings().clone(),
             snapshots: Snapshots::new(&build, layers, cache),
@@ -86,7 +93,22 @@ impl<'a> Workshop<'a> {
             trees: Mutex::default(),
             downloads: Mutex::default(),
             _lease: lease.clone(),
+            cache,
+            running: Mutex::new(Some(running)),
+            swept: Once::new(),
         })
+    }
+
+    /// Removes what killed builds left, before the first step of this one makes anything.
+    fn sweep(&self) {
+        self.swept.call_once(|| {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            *running = None;
+            if let Ok(engine) = Engine::open(self.settings.clone()) {
+                let _next_time = super::sweep::sweep(&engine, self.cache);
+                *running = Lock::shared(&engine.paths().locks().join("build")).ok();
+            }
+        });
     }
 
     /// Writes down what was learned about contexts.
@@ -94,6 +116,11 @@ impl<'a> Workshop<'a> {
         for tree in self.trees.lock().unwrap_or_else(PoisonError::into_inner).values() {
             let _only_slower_next_time = tree.save_stats();
         }
+    }
+
+    /// Returns the lock that keeps what was built from being pruned.
+    pub(super) fn into_lock(self) -> Option<Lock> {
+        self.running.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the tree of a context, opened at its first use.
@@ -249,6 +276,7 @@ impl Operations for Workshop<'_> {
     }
 
     fn perform(&self, work: &Work<'_>) -> Result<Record, Failure> {
+        self.sweep();
         match work.operation {
             Operation::Copy(operation) => self.copy(operation, work),
             Operation::Directory(operation) => self.directory(operation, work),

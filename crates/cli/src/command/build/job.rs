@@ -1,13 +1,13 @@
 //! One build: from flags to an outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::os::fd::OwnedFd;
 
 use hako_build::event::{Event, Events, Step};
 use hako_build::{Cancel, NamedContext, Network, NoCache, Request, RunDefaults};
 use hako_engine::build::{AROUND, BuildError, Context, Exported, Job, Puller};
 use hako_types::{Bytes, Fault, Platform, Reference};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
 use super::display::{Display, Mode};
@@ -75,23 +75,22 @@ fn finish(
     (outputs, tags): (&[Output], &[Reference]),
     parsed: &Parsed,
 ) -> Result<u8, Failure> {
-    let ended = AtomicBool::new(false);
-    let made = std::thread::scope(|scope| {
-        if display.is_drawn() {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Acquire) {
-                    std::thread::sleep(Duration::from_millis(100));
-                    display.tick();
-                }
-            });
-        }
+    let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| Failure::io("cannot watch for signals", &errno.into()))?;
+    let signals = hako_sys::signal::descriptor(&ENDING).map_err(|error| Failure::io("cannot watch for signals", &error))?;
+    let (made, signal) = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(&signals, &ended, (display, job.cancel)));
         let made = build(session, job, display, (outputs, tags));
-        ended.store(true, Ordering::Release);
-        made
+        drop(end);
+        (made, watcher.join().ok().flatten())
     });
     let warnings = display.finish();
     let exported = match made {
         Ok(exported) => exported,
+        Err(_) if signal.is_some() => {
+            crate::command::complain("error: canceled\n");
+            return Err(Failure::silent(u8::try_from(128 + signal.unwrap_or(0)).unwrap_or(1)));
+        }
         Err(Ended::Failure(failure)) => return Err(failure),
         Err(Ended::Build(error)) => return Err(explained(*error, inputs, display)),
     };
@@ -108,6 +107,29 @@ fn finish(
         crate::command::say(&format!("{}\n", exported.image.id));
     }
     Ok(0)
+}
+
+/// The signals that end a build: hang-up, interrupt, termination.
+const ENDING: [i32; 3] = [1, 2, 15];
+
+/// Waits until `ended` hangs up; redraws meanwhile, and ends the build at a signal, whose number is returned.
+fn watch(signals: &OwnedFd, ended: &OwnedFd, (display, cancel): (&Display, &Cancel)) -> Option<i32> {
+    let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let mut signal = None;
+    loop {
+        let mut ends = [PollFd::new(signals, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+        let pause = display.is_drawn().then_some(&pause);
+        match poll(&mut ends, pause) {
+            Ok(0) => display.tick(),
+            Ok(_) if !ends[1].revents().is_empty() => return signal,
+            Ok(_) => {
+                signal = signal.or(hako_sys::signal::next(signals).ok().flatten());
+                cancel.cancel();
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return signal,
+        }
+    }
 }
 
 /// Why there is no result.
@@ -431,7 +453,7 @@ fn run_defaults(parsed: &Parsed) -> Result<RunDefaults, Failure> {
 /// `--check`: tells what is wrong or could be better, and builds nothing.
 fn check(inputs: &Inputs) -> Result<u8, Failure> {
     let problems = match hako_dockerfile::parse(&inputs.text) {
-        Ok((_, warnings)) => warnings,
+        Ok((file, found)) => hako_dockerfile::lint::lint(&file, &found),
         Err(problems) => problems,
     };
     if problems.is_empty() {
