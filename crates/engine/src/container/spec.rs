@@ -224,7 +224,8 @@ fn mounts(container: &Container, findings: &Findings) -> Vec<Mount> {
         }
         (None, _) => {}
     }
-    if findings.joined.get(&NamespaceKind::Ipc) == Some(&None) {
+    // A host without message queues to share gets what a container of its own would.
+    if findings.joined.get(&NamespaceKind::Ipc) == Some(&None) && std::path::Path::new("/dev/mqueue").exists() {
         mounts.retain(|mount| mount.destination.as_os_str() != "/dev/mqueue");
         mounts.push(bind("/dev/mqueue".into(), "/dev/mqueue".into(), vec!["bind".into()]));
     }

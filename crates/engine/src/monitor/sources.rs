@@ -62,7 +62,23 @@ fn volume(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> R
     }
     let data = if options.is_empty() { engine.volumes().data(name) } else { PathBuf::from(option("device")) };
     let subpath = planned.mount.volume_options.as_ref().map(|options| options.subpath.clone()).unwrap_or_default();
-    if subpath.is_empty() { Ok(Source::Path(data)) } else { below(&data, &subpath, held).map(Source::Path) }
+    if subpath.is_empty() { Ok(Source::Path(data)) } else { detached(&data, &subpath, held).map(Source::Path) }
+}
+
+/// Does as [`below`], but returns a path of a mount of its own: what is mounted in this namespace cannot be mounted again from
+/// within the container's.
+fn detached(directory: &Path, subpath: &str, held: &mut Vec<OwnedFd>) -> Result<PathBuf, Error> {
+    use rustix::mount::OpenTreeFlags;
+    let path = below(directory, subpath, held)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(rustix::fs::CWD, &path, flags).map_err(|error| Error::Io {
+        doing: "use the subpath",
+        path: subpath.into(),
+        source: error.into(),
+    })?;
+    let path = format!("/proc/{}/fd/{}", rustix::process::getpid(), tree.as_raw_fd());
+    held.push(tree);
+    Ok(path.into())
 }
 
 /// Opens a path below a directory that somebody else may change, without ever leaving it, and returns a path that leads to
