@@ -182,7 +182,7 @@ impl Outline {
         let mut names: Vec<(String, hako_dockerfile::Span)> = Vec::new();
         match &instruction.kind {
             Kind::Copy(copy) => {
-                names.extend(copy.from.iter().map(|word| (word.text.clone(), word.span)))
+                names.extend(copy.from.iter().map(|word| (word.text.clone(), word.span)));
             }
             Kind::Run(run) => {
                 for mount in run.mounts.iter() {

@@ -108,7 +108,7 @@ pub fn perform(
     for (planned, source) in operation.sources.iter().zip(sources) {
         match source {
             Opened::Inline(name, content) => {
-                place::inline(&target, &operation.target, name, content)?
+                place::inline(&target, &operation.target, name, content)?;
             }
             Opened::Tree(tree, path) => {
                 for found in find(tree, operation, path)? {

@@ -46,10 +46,7 @@ fn file_target(target: &Target<'_>, to: &str, name: &str) -> Result<PathBuf, Err
 
 /// Opens what was found when it is a regular file, which may be an archive.
 pub(super) fn archive(tree: &Tree, found: &Found) -> Result<Option<File>, Error> {
-    let fd = match tree.open(&found.path, OFlags::PATH) {
-        Ok(fd) => fd,
-        Err(_) => return Ok(None),
-    };
+    let Ok(fd) = tree.open(&found.path, OFlags::PATH) else { return Ok(None) };
     let stat = rustix::fs::fstat(&fd).map_err(|errno| Error::write(&found.path, errno))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Ok(None);

@@ -60,7 +60,7 @@ impl Planner<'_> {
         } else {
             format!("|{} {} ", counted.len(), counted.join(" "))
         };
-        state.note_layer(format!("RUN {prefix}{}", args.join(" ")), id);
+        state.note_layer(&format!("RUN {prefix}{}", args.join(" ")), id);
         Ok(())
     }
 

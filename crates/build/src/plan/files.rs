@@ -46,7 +46,7 @@ impl Planner<'_> {
         }
         let text = shown(instruction, &state.scope);
         let id = self.step(state, instruction, &text, Operation::Copy(Box::new(operation)));
-        state.note_layer(text, id);
+        state.note_layer(&text, id);
         Ok(())
     }
 

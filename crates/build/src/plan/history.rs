@@ -10,7 +10,7 @@ impl StageState {
     }
 
     /// Notes an instruction that made the layer of `vertex`.
-    pub(super) fn note_layer(&mut self, created_by: String, vertex: VertexId) {
+    pub(super) fn note_layer(&mut self, created_by: &str, vertex: VertexId) {
         self.history
             .push(Made { created_by: format!("{created_by} # buildkit"), vertex: Some(vertex) });
     }

@@ -34,7 +34,7 @@ impl Flights {
                 }
                 Some(Some(record)) => return Turn::Done(record.clone()),
                 Some(None) => {
-                    known = self.landed.wait(known).unwrap_or_else(PoisonError::into_inner)
+                    known = self.landed.wait(known).unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }

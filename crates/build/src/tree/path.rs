@@ -65,7 +65,7 @@ fn walk(root: BorrowedFd<'_>, path: &Path) -> Result<(PathBuf, PathBuf), Error> 
                     if part == ".." {
                         rest.pop();
                     } else {
-                        rest.push(part)
+                        rest.push(part);
                     }
                 }
                 return Ok((real, rest));

@@ -23,12 +23,18 @@ const SETTLED: i128 = 50_000_000;
 /// What identifies the state of a file.
 type Mark = [u8; 40];
 
+/// What was learned of one file.
+type Learned = (Box<[u8]>, Mark, Hash);
+
+/// What is known of files, by path.
+type Known = HashMap<Box<[u8]>, (Mark, Hash)>;
+
 /// What is remembered about one context.
 #[derive(Debug)]
 pub struct Stats {
     file: PathBuf,
-    known: HashMap<Box<[u8]>, (Mark, Hash)>,
-    learned: Mutex<Vec<(Box<[u8]>, Mark, Hash)>>,
+    known: Known,
+    learned: Mutex<Vec<Learned>>,
 }
 
 impl Stats {
@@ -106,7 +112,7 @@ fn mark(stat: &Stat) -> Mark {
     mark
 }
 
-fn parse(bytes: &[u8]) -> Option<HashMap<Box<[u8]>, (Mark, Hash)>> {
+fn parse(bytes: &[u8]) -> Option<Known> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
     let mut known = HashMap::new();
     while !rest.is_empty() {

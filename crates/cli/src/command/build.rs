@@ -1,9 +1,11 @@
 //! `hako build` and its other names, and `hako builder`.
 
+mod asked;
 mod display;
 mod flags;
 mod housekeeping;
 mod inputs;
+mod inspection;
 mod job;
 mod mistakes;
 mod output;

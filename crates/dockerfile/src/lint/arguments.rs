@@ -22,7 +22,8 @@ const GLOBAL: [&str; 11] = [
 ];
 
 /// Names that tell of a secret.
-const SECRET: [&str; 9] = ["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret"];
+const SECRET: [&str; 9] =
+    ["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret"];
 
 pub(super) fn secrets(file: &Dockerfile, found: &mut Vec<Problem>) {
     let is_secret = |name: &str| {
@@ -68,7 +69,9 @@ pub(super) fn undefined_in_from(file: &Dockerfile, found: &mut Vec<Problem>) {
             for name in expanded(word, file, &known).unset {
                 let near = nearest(&name, declared.iter().copied());
                 let message = format!("FROM argument `{name}` is not declared");
-                found.push(Problem::warning(word.span, "UndefinedArgInFrom", message).did_you_mean(near));
+                found.push(
+                    Problem::warning(word.span, "UndefinedArgInFrom", message).did_you_mean(near),
+                );
             }
         }
     }
@@ -87,8 +90,13 @@ pub(super) fn blank_from(file: &Dockerfile, found: &mut Vec<Problem>) {
                 uses && (out.text.is_empty() || out.text.ends_with([':', '/', '@']))
             };
             if file.stages.iter().any(|stage| is_bad(&stage.from.image)) {
-                let message = format!("default value for global ARG `{name}` results in an empty or invalid base image name");
-                found.push(Problem::warning(instruction.span, "InvalidDefaultArgInFrom", message).hint("give it a default"));
+                let message = format!(
+                    "default value for global ARG `{name}` results in an empty or invalid base image name"
+                );
+                found.push(
+                    Problem::warning(instruction.span, "InvalidDefaultArgInFrom", message)
+                        .hint("give it a default"),
+                );
             }
         }
     }
@@ -104,15 +112,21 @@ pub(super) fn undefined_variables(file: &Dockerfile, found: &mut Vec<Problem>) {
             for word in words(instruction) {
                 let get = |name: &str| known.contains(name).then(|| "x".to_owned());
                 for name in expanded(word, file, &get).unset {
-                    let near = nearest(&name, known.iter().map(String::as_str)).map(|near| format!("${near}"));
+                    let near = nearest(&name, known.iter().map(String::as_str))
+                        .map(|near| format!("${near}"));
                     if near.is_some() || is_empty {
                         let message = format!("usage of undefined variable `${name}`");
-                        found.push(Problem::warning(word.span, "UndefinedVar", message).did_you_mean(near.as_deref()));
+                        found.push(
+                            Problem::warning(word.span, "UndefinedVar", message)
+                                .did_you_mean(near.as_deref()),
+                        );
                     }
                 }
             }
             match &instruction.kind {
-                Kind::Arg(list) => known.extend(list.iter().map(|declaration| declaration.name.text.clone())),
+                Kind::Arg(list) => {
+                    known.extend(list.iter().map(|declaration| declaration.name.text.clone()))
+                }
                 Kind::Env(pairs) => known.extend(pairs.iter().map(|pair| pair.name.text.clone())),
                 _ => {}
             }
@@ -123,9 +137,13 @@ pub(super) fn undefined_variables(file: &Dockerfile, found: &mut Vec<Problem>) {
 /// Returns the words of an instruction in which variables are the builder's.
 fn words(instruction: &Instruction) -> Vec<&Word> {
     match &instruction.kind {
-        Kind::Copy(copy) | Kind::Add(copy) => {
-            copy.sources.iter().chain([&copy.target]).chain(&copy.chown).chain(&copy.chmod).collect()
-        }
+        Kind::Copy(copy) | Kind::Add(copy) => copy
+            .sources
+            .iter()
+            .chain([&copy.target])
+            .chain(&copy.chown)
+            .chain(&copy.chmod)
+            .collect(),
         Kind::Env(pairs) | Kind::Label(pairs) => pairs.iter().map(|pair| &pair.value).collect(),
         Kind::Expose(list) | Kind::Volume(list) => list.iter().collect(),
         Kind::User(word) | Kind::Workdir(word) | Kind::StopSignal(word) => vec![word],

@@ -50,8 +50,12 @@ impl Policy {
         let mut policy = Self::default();
         for field in directives.check.as_deref().unwrap_or_default().split(';') {
             match field.trim().split_once('=') {
-                Some(("skip", names)) => policy.skip.extend(names.split(',').map(|name| name.trim().to_owned())),
-                Some(("error", value)) => policy.is_error = value.trim().eq_ignore_ascii_case("true"),
+                Some(("skip", names)) => {
+                    policy.skip.extend(names.split(',').map(|name| name.trim().to_owned()))
+                }
+                Some(("error", value)) => {
+                    policy.is_error = value.trim().eq_ignore_ascii_case("true")
+                }
                 _ => {}
             }
         }
@@ -69,7 +73,8 @@ impl Policy {
 #[must_use]
 pub fn lint(file: &Dockerfile, found: &[Problem]) -> Vec<Problem> {
     let policy = Policy::of(&file.directives);
-    let mut problems: Vec<Problem> = found.iter().filter(|problem| policy.counts(problem.code)).cloned().collect();
+    let mut problems: Vec<Problem> =
+        found.iter().filter(|problem| policy.counts(problem.code)).cloned().collect();
     for (name, rule) in RULES {
         if policy.counts(name) {
             rule(file, &mut problems);
@@ -88,8 +93,10 @@ mod tests {
 
     fn codes(text: &str) -> String {
         let (file, found) = crate::parse(text).unwrap();
-        let all: Vec<String> =
-            lint(&file, &found).iter().map(|p| format!("{} {}", p.span.position(text).line, p.code)).collect();
+        let all: Vec<String> = lint(&file, &found)
+            .iter()
+            .map(|p| format!("{} {}", p.span.position(text).line, p.code))
+            .collect();
         all.join("\n")
     }
 

@@ -10,7 +10,10 @@ pub(super) fn name_casing(file: &Dockerfile, found: &mut Vec<Problem>) {
     for (_, name) in names(file).filter(|(_, name)| name.text.chars().any(char::is_uppercase)) {
         let lower = name.text.to_lowercase();
         let message = format!("stage name `{}` should be lowercase", name.text);
-        found.push(Problem::warning(name.span, "StageNameCasing", message).hint(format!("call it `{lower}`")));
+        found.push(
+            Problem::warning(name.span, "StageNameCasing", message)
+                .hint(format!("call it `{lower}`")),
+        );
     }
 }
 
@@ -41,7 +44,9 @@ pub(super) fn duplicate_name(file: &Dockerfile, found: &mut Vec<Problem>) {
 }
 
 pub(super) fn reserved_name(file: &Dockerfile, found: &mut Vec<Problem>) {
-    for (_, name) in names(file).filter(|(_, name)| matches!(name.text.to_lowercase().as_str(), "scratch" | "context")) {
+    for (_, name) in names(file)
+        .filter(|(_, name)| matches!(name.text.to_lowercase().as_str(), "scratch" | "context"))
+    {
         let message = format!("stage name should not use the reserved name `{}`", name.text);
         found.push(Problem::warning(name.span, "ReservedStageName", message));
     }
@@ -51,7 +56,10 @@ pub(super) fn redundant_platform(file: &Dockerfile, found: &mut Vec<Problem>) {
     for platform in file.stages.iter().filter_map(|stage| stage.from.platform.as_ref()) {
         if matches!(platform.text.as_str(), "$TARGETPLATFORM" | "${TARGETPLATFORM}") {
             let message = "setting the platform to `$TARGETPLATFORM` in FROM is redundant, as it is the default";
-            found.push(Problem::warning(platform.span, "RedundantTargetPlatform", message).hint("leave `--platform` out"));
+            found.push(
+                Problem::warning(platform.span, "RedundantTargetPlatform", message)
+                    .hint("leave `--platform` out"),
+            );
         }
     }
 }
@@ -59,7 +67,10 @@ pub(super) fn redundant_platform(file: &Dockerfile, found: &mut Vec<Problem>) {
 pub(super) fn constant_platform(file: &Dockerfile, found: &mut Vec<Problem>) {
     for platform in file.stages.iter().filter_map(|stage| stage.from.platform.as_ref()) {
         if !platform.text.contains('$') {
-            let message = format!("`--platform` in FROM should not use the constant value `{}`", platform.text);
+            let message = format!(
+                "`--platform` in FROM should not use the constant value `{}`",
+                platform.text
+            );
             found.push(Problem::warning(platform.span, "FromPlatformFlagConstDisallowed", message));
         }
     }

@@ -11,6 +11,7 @@
 //! ```
 
 mod cachemount;
+mod configuration;
 mod download;
 mod error;
 mod export;
@@ -114,7 +115,8 @@ pub const AROUND: usize = 1 << 20;
 /// # Errors
 /// [`BuildError::Problems`] when the Dockerfile is at fault, [`BuildError::Step`] when a step failed.
 pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, BuildError> {
-    let (file, found) = hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
+    let (file, found) =
+        hako_dockerfile::parse(&job.request.dockerfile).map_err(BuildError::Problems)?;
     let outline = hako_build::outline(&file, &job.request).map_err(BuildError::Problems)?;
     let lease =
         engine.images()?.layers().lease().map_err(Error::below("cannot hold the layers"))?;
@@ -135,7 +137,16 @@ pub fn build<'e>(engine: &'e Engine, job: &Job<'_>) -> Result<Outcome<'e>, Build
         solved.made.iter().flatten().map(|record| record.layer.clone()).collect();
     let _best_effort = cache.touch(&used);
     let running = workshop.into_lock();
-    Ok(Outcome { engine, lease, cache, planned, solved, epoch: job.request.epoch(), warnings, _running: running })
+    Ok(Outcome {
+        engine,
+        lease,
+        cache,
+        planned,
+        solved,
+        epoch: job.request.epoch(),
+        warnings,
+        _running: running,
+    })
 }
 
 /// Returns what should be looked at, and tells it; an error where the file wants that (`# check=error=true`).
@@ -147,10 +158,12 @@ fn warnings(
     let policy = Policy::of(&file.directives);
     // Which variables are not defined is known better from the plan, which knows the images.
     let linted = lint(file, found).into_iter().filter(|problem| problem.code != "UndefinedVar");
-    let all: Vec<Problem> =
-        linted.chain(planned.iter().filter(|problem| policy.counts(problem.code)).cloned()).collect();
+    let all: Vec<Problem> = linted
+        .chain(planned.iter().filter(|problem| policy.counts(problem.code)).cloned())
+        .collect();
     if policy.is_error && !all.is_empty() {
-        let errors = all.into_iter().map(|problem| Problem { severity: Severity::Error, ..problem });
+        let errors =
+            all.into_iter().map(|problem| Problem { severity: Severity::Error, ..problem });
         return Err(BuildError::Problems(errors.collect()));
     }
     for warning in &all {

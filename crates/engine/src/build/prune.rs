@@ -33,7 +33,9 @@ pub fn prune(engine: &Engine, keep: Keep, mounts: bool) -> Result<Pruned, Error>
     let cache = SqliteCache::new(engine.reopen()?.into_database());
     let path = engine.paths().locks().join("build");
     let alone = hako_store::Lock::try_exclusive(&path).map_err(Error::io("lock", &path))?;
-    let Some(_alone) = alone else { return Err(Error::Conflict("a build is running: prune when it has ended".into())) };
+    let Some(_alone) = alone else {
+        return Err(Error::Conflict("a build is running: prune when it has ended".into()));
+    };
     let usage = cache.usage()?;
     let mut pruned = Pruned::default();
     let build = engine.paths().build();

@@ -17,7 +17,9 @@ pub(super) const MARK: &str = "build-step";
 /// Removes it all, unless another build runs.
 pub(super) fn sweep(engine: &Engine, cache: &SqliteCache) -> Result<(), Error> {
     let path = engine.paths().locks().join("build");
-    let Some(_alone) = Lock::try_exclusive(&path).map_err(Error::io("lock", &path))? else { return Ok(()) };
+    let Some(_alone) = Lock::try_exclusive(&path).map_err(Error::io("lock", &path))? else {
+        return Ok(());
+    };
     sandboxes(engine)?;
     let known: HashSet<String> = cache.usage()?.rows.into_iter().map(|row| row.layer.0).collect();
     for entry in entries(&engine.paths().build().join("snapshots")) {
@@ -33,8 +35,13 @@ pub(super) fn sweep(engine: &Engine, cache: &SqliteCache) -> Result<(), Error> {
 fn sandboxes(engine: &Engine) -> Result<(), Error> {
     for entry in entries(&engine.paths().containers()) {
         let path = entry.path();
-        let is_left = path.join(MARK).exists() && !Lock::is_held(&path.join("lock")).unwrap_or(true);
-        let Some(id) = path.file_name().and_then(|name| name.to_str()?.parse::<ContainerId>().ok()).filter(|_| is_left) else {
+        let is_left =
+            path.join(MARK).exists() && !Lock::is_held(&path.join("lock")).unwrap_or(true);
+        let Some(id) = path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse::<ContainerId>().ok())
+            .filter(|_| is_left)
+        else {
             continue;
         };
         let group = format!("/{}/{id}", network::own_name(engine, "hako", "hako-"));

@@ -159,14 +159,23 @@ impl<'a> Workshop<'a> {
     }
 
     /// Returns a path of the host that leads to a real path at a place: where it lies, or through a mount that `held` keeps.
-    pub(super) fn path(&self, place: Place<'_>, real: &Path, held: &mut Prepared) -> Result<PathBuf, Failure> {
-        let joined = |base: &Path| if real.as_os_str().is_empty() { base.to_owned() } else { base.join(real) };
+    pub(super) fn path(
+        &self,
+        place: Place<'_>,
+        real: &Path,
+        held: &mut Prepared,
+    ) -> Result<PathBuf, Failure> {
+        let joined = |base: &Path| {
+            if real.as_os_str().is_empty() { base.to_owned() } else { base.join(real) }
+        };
         let layers = match place {
             Place::Context(name) => {
                 let missing = || Failure::of(Error::Invalid("the build has no context".into()));
                 let directory = &self.contexts.get(name).ok_or_else(missing)?.directory;
                 let base = std::fs::canonicalize(directory);
-                return base.map(|base| joined(&base)).map_err(|error| Failure::of(Error::io("open", directory)(error)));
+                return base
+                    .map(|base| joined(&base))
+                    .map_err(|error| Failure::of(Error::io("open", directory)(error)));
             }
             Place::Layers(layers) => layers,
         };
