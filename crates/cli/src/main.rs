@@ -30,9 +30,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
-    if words.next().is_some_and(|name| name == hako_engine::TINY_INIT) {
+    if let Some(name) = words.next().filter(|name| name == hako_engine::TINY_INIT) {
         let rest: Vec<std::ffi::OsString> = words.collect();
-        return hako_runtime::reaper::main(&rest);
+        return hako_runtime::reaper::main(&name, &rest);
     }
     match words.next().as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("init") => hako_runtime::init(),

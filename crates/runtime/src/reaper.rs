@@ -3,7 +3,7 @@
 //! It starts the program, passes every signal on to it, reaps what nobody waits for, and ends with the program's exit code. (What
 //! `tini` and `catatonit` do elsewhere; here it is this same binary, mounted read-only into the container.)
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -22,33 +22,47 @@ const OWN_FAULTS: [i32; 7] = [
     libc::SIGABRT,
 ];
 
-/// Runs `words` (a leading `--` is skipped) as the only child and returns its exit code.
+/// Runs `words` (a leading `--` is skipped) as the only child and returns its exit code. `name` is what this program was
+/// called by, and must bring it here again.
 ///
 /// 127 when the program does not exist, 126 when it cannot be executed.
 #[must_use]
-pub fn main(words: &[OsString]) -> ExitCode {
-    let words = match words.split_first() {
-        Some((first, rest)) if first == "--" => rest,
-        _ => words,
+pub fn main(name: &OsStr, words: &[OsString]) -> ExitCode {
+    let ended = match words.split_first() {
+        Some((first, rest)) if first == EXECUTE => Err(execute(rest)),
+        Some((first, rest)) if first == "--" => run(name, rest),
+        _ => run(name, words),
     };
-    let Some((program, arguments)) = words.split_first() else { return ExitCode::from(127) };
-    match run(program, arguments) {
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) if error.kind() == io::ErrorKind::NotFound => ExitCode::from(127),
         Err(_) => ExitCode::from(126),
     }
 }
 
-fn run(program: &OsString, arguments: &[OsString]) -> io::Result<u8> {
+/// The first word of the child that is to become the program. It inherits the signals that its parent has blocked, so as to
+/// lose none, and has to unblock them before it does.
+const EXECUTE: &str = "--execute";
+
+/// Becomes the program; returns only why it could not.
+fn execute(words: &[OsString]) -> io::Error {
+    let Some((program, arguments)) = words.split_first() else { return io::ErrorKind::NotFound.into() };
+    hako_sys::signal::reset_all();
+    if let Err(error) = hako_sys::signal::unblock_all() {
+        return error;
+    }
+    Command::new(program).args(arguments).exec()
+}
+
+fn run(name: &OsStr, words: &[OsString]) -> io::Result<u8> {
     let signals: Vec<i32> = (1..=31)
         .filter(|signal| {
             ![libc::SIGKILL, libc::SIGSTOP].contains(signal) && !OWN_FAULTS.contains(signal)
         })
         .collect();
     let arriving = hako_sys::signal::descriptor(&signals)?;
-    // The child gets a process group of its own, so that a terminal's Ctrl-C reaches it once and not twice; the standard
-    // library gives it an empty signal mask.
-    let child = Command::new(program).args(arguments).process_group(0).spawn()?;
+    // The child gets a process group of its own, so that a terminal's Ctrl-C reaches it once and not twice.
+    let child = Command::new("/proc/self/exe").arg0(name).arg(EXECUTE).args(words).process_group(0).spawn()?;
     let pid =
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     let _no_terminal = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), pid);

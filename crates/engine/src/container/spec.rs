@@ -41,6 +41,8 @@ pub(crate) struct Findings {
 pub(crate) enum Source {
     /// A file or directory of the host.
     Path(PathBuf),
+    /// The same, as a path that was resolved and must still lead there without links.
+    Resolved(PathBuf),
     /// A file system that the kernel mounts: type, device, options.
     Filesystem(String, String, Vec<String>),
 }
@@ -244,6 +246,11 @@ fn own_mounts(container: &Container, findings: &Findings) -> Vec<Mount> {
         let target = PathBuf::from(&planned.point.destination);
         own.push(match source {
             Source::Path(path) => bind(path.clone(), target, bind_options(planned)),
+            Source::Resolved(path) => {
+                let mut options = bind_options(planned);
+                options.push(hako_runtime::plan::option::RESOLVED.into());
+                bind(path.clone(), target, options)
+            }
             Source::Filesystem(kind, device, options) => Mount {
                 destination: target,
                 kind: Some(kind.clone()),

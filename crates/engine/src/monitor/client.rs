@@ -266,6 +266,12 @@ fn unpause(shared: &Shared) -> Result<(), Error> {
     shared.change(|inner| {
         inner.live.state.status = Status::Running;
         inner.live.state.paused = false;
+        // What it was before says little about a program that was frozen: it is asked at once.
+        if let Some(health) = &mut inner.live.state.health {
+            "starting".clone_into(&mut health.status);
+            health.failing_streak = 0;
+            inner.probe_now = true;
+        }
     })?;
     shared.engine().containers().emit(&container, "unpause", Map::new());
     Ok(())

@@ -117,9 +117,12 @@ fn probe_until_end(shared: &Arc<Shared>, run: &Run, container: &Container, check
     let began = Instant::now();
     loop {
         let status = shared.inner().live.state.health.clone().unwrap_or_default().status;
-        if has_stopped(&run.stopped, check.pause(status == "starting", began.elapsed())) {
+        let pause = check.pause(status == "starting", began.elapsed());
+        shared.wait_until(Some(pause), |inner| inner.probe_now || !is_current(inner, run));
+        if has_stopped(&run.stopped, Duration::ZERO) {
             return;
         }
+        shared.inner().probe_now = false;
         if shared.inner().live.state.paused {
             continue;
         }
@@ -142,6 +145,11 @@ fn probe_until_end(shared: &Arc<Shared>, run: &Run, container: &Container, check
             }
         }
     }
+}
+
+/// Tells whether `run` is the one that goes on.
+fn is_current(inner: &super::shared::Inner, run: &Run) -> bool {
+    inner.run.as_ref().is_some_and(|current| current.process.pid() == run.process.pid())
 }
 
 /// Does what was asked for in the case of bad health.

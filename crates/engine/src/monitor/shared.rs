@@ -56,6 +56,8 @@ pub(super) struct Inner {
     pub(super) has_started: bool,
     /// How many clients are being talked to.
     pub(super) clients: usize,
+    /// Whether health is to be probed now and not after the interval.
+    pub(super) probe_now: bool,
     /// Running execs.
     pub(super) execs: Vec<String>,
 }

@@ -45,13 +45,13 @@ pub(super) fn find(engine: &Engine, container: &Container) -> Result<Found, Erro
 fn source(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Result<Source, Error> {
     match planned.point.kind {
         MountKind::Bind => Ok(Source::Path(PathBuf::from(&planned.point.source))),
-        MountKind::Volume => volume(engine, planned, held),
+        MountKind::Volume => volume(engine, planned),
         MountKind::Tmpfs => Ok(Source::Filesystem("tmpfs".into(), "tmpfs".into(), spec::tmpfs_options(planned))),
         MountKind::Image => image(engine, planned, held),
     }
 }
 
-fn volume(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Result<Source, Error> {
+fn volume(engine: &Engine, planned: &PlannedMount) -> Result<Source, Error> {
     let name = &planned.point.name;
     let volume = engine.volumes().find(name)?;
     let options = &volume.spec.driver_opts;
@@ -62,40 +62,27 @@ fn volume(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> R
     }
     let data = if options.is_empty() { engine.volumes().data(name) } else { PathBuf::from(option("device")) };
     let subpath = planned.mount.volume_options.as_ref().map(|options| options.subpath.clone()).unwrap_or_default();
-    if subpath.is_empty() { Ok(Source::Path(data)) } else { detached(&data, &subpath, held).map(Source::Path) }
+    if subpath.is_empty() {
+        return Ok(Source::Path(data));
+    }
+    let opened = below(&data, &subpath)?;
+    // The kernel tells where it really lies; the runtime opens that path without following links, so that whoever has
+    // changed a name since is refused (the class of CVE-2017-1002101).
+    let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    std::fs::read_link(&link).map(Source::Resolved).map_err(Error::io("read", Path::new(&link)))
 }
 
-/// Does as [`below`], but returns a path of a mount of its own: what is mounted in this namespace cannot be mounted again from
-/// within the container's.
-fn detached(directory: &Path, subpath: &str, held: &mut Vec<OwnedFd>) -> Result<PathBuf, Error> {
-    use rustix::mount::OpenTreeFlags;
-    let path = below(directory, subpath, held)?;
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = rustix::mount::open_tree(rustix::fs::CWD, &path, flags).map_err(|error| Error::Io {
-        doing: "use the subpath",
-        path: subpath.into(),
-        source: error.into(),
-    })?;
-    let path = format!("/proc/{}/fd/{}", rustix::process::getpid(), tree.as_raw_fd());
-    held.push(tree);
-    Ok(path.into())
-}
-
-/// Opens a path below a directory that somebody else may change, without ever leaving it, and returns a path that leads to
-/// what was opened whatever becomes of the names.
-fn below(directory: &Path, subpath: &str, held: &mut Vec<OwnedFd>) -> Result<PathBuf, Error> {
+/// Opens a path below a directory that somebody else may change, without ever leaving it.
+fn below(directory: &Path, subpath: &str) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let base = rustix::fs::open(directory, flags | OFlags::DIRECTORY, Mode::empty());
     let base = base.map_err(|error| Error::io("open", directory)(error.into()))?;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let opened = rustix::fs::openat2(&base, subpath, flags, Mode::empty(), resolve).map_err(|error| Error::Io {
+    rustix::fs::openat2(&base, subpath, flags, Mode::empty(), resolve).map_err(|error| Error::Io {
         doing: "use the subpath",
         path: subpath.into(),
         source: error.into(),
-    })?;
-    let path = format!("/proc/{}/fd/{}", rustix::process::getpid(), opened.as_raw_fd());
-    held.push(opened);
-    Ok(path.into())
+    })
 }
 
 /// An image is mounted as an overlay of its layers, read-only.
@@ -103,9 +90,17 @@ fn image(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Re
     let lower = engine.containers().lower_dirs_of(&planned.point.source)?;
     let tree = crate::container::rootfs::overlay(&lower, None)?;
     let subpath = planned.mount.image_options.as_ref().map(|options| options.subpath.clone()).unwrap_or_default();
-    let path = PathBuf::from(format!("/proc/{}/fd/{}", rustix::process::getpid(), tree.as_raw_fd()));
-    held.push(tree);
-    if subpath.is_empty() { Ok(Source::Path(path)) } else { below(&path, &subpath, held).map(Source::Path) }
+    let opened = if subpath.is_empty() {
+        tree
+    } else {
+        let path = PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd()));
+        let opened = below(&path, &subpath)?;
+        held.push(tree);
+        opened
+    };
+    let path = format!("/proc/{}/fd/{}", rustix::process::getpid(), opened.as_raw_fd());
+    held.push(opened);
+    Ok(Source::Path(path.into()))
 }
 
 /// Returns the namespaces that a container shares: with the host (`None`) or with another container (its path).

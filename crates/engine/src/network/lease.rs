@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use hako_network::{Endpoint, Mac, Prefix, Published, ipam};
 use hako_network::ports::Binding;
 use hako_store::rusqlite::{Connection, OptionalExtension, Transaction, params};
-use hako_types::ContainerId;
+use hako_types::{ContainerId, RandomId};
 
 use super::{Network, membership::EndpointRow, memberships};
 use crate::{Engine, Error};
@@ -99,10 +99,12 @@ pub(super) fn take_one(t: &Transaction<'_>, container: &ContainerId, wanted: Wan
     let text = |is_v4: bool| {
         addresses.iter().find(|prefix| prefix.is_ipv4() == is_v4).map(|prefix| prefix.address().to_string())
     };
-    let sql = "UPDATE endpoint SET interface = ?3, ipv4 = ?4, ipv6 = ?5, mac = ?6 WHERE container = ?1 AND network = ?2";
-    let values = params![container.as_str(), network.id, interface, text(true), text(false), mac.to_string()];
+    // A new identity at each start: the kernel may not have taken the last start's interface away yet.
+    let id = RandomId::random();
+    let sql = "UPDATE endpoint SET interface = ?3, ipv4 = ?4, ipv6 = ?5, mac = ?6, id = ?7 WHERE container = ?1 AND network = ?2";
+    let values = params![container.as_str(), network.id, interface, text(true), text(false), mac.to_string(), id.as_str()];
     t.prepare_cached(sql)?.execute(values)?;
-    let host_interface = Endpoint::host_name(&row.id);
+    let host_interface = Endpoint::host_name(id.as_str());
     let endpoint = Endpoint { interface, host_interface, mac, addresses, gateways, sysctls: Vec::new() };
     Ok(Lease { network, wiring, endpoint })
 }

@@ -29,6 +29,13 @@ pub(crate) fn clone(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
     Ok(rustix::mount::open_tree(CWD, path, clone_flags(recursive))?)
 }
 
+/// Opens a path of the host that has no symbolic link in it; one that has is refused (`ELOOP`).
+pub(crate) fn without_links(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = rustix::fs::ResolveFlags::NO_SYMLINKS;
+    Ok(rustix::fs::openat2(CWD, path, flags, rustix::fs::Mode::empty(), resolve)?)
+}
+
 /// Clones the mount that an open file lies on, with the file as its root.
 pub(crate) fn clone_open(file: impl AsFd, recursive: bool) -> io::Result<OwnedFd> {
     Ok(rustix::mount::open_tree(file, "", clone_flags(recursive) | OpenTreeFlags::AT_EMPTY_PATH)?)

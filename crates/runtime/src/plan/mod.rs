@@ -16,6 +16,8 @@ mod mount;
 pub mod option;
 mod process;
 pub mod step;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Component, Path, PathBuf};
 

@@ -141,7 +141,8 @@ fn bound(
     plan: &mut Plan,
 ) -> From {
     if idmap.is_none() && wanted.uid_mappings.is_empty() && wanted.gid_mappings.is_empty() {
-        return From::Path { source, recursive };
+        let resolved = wanted.options.iter().any(|word| word == option::RESOLVED);
+        return From::Path { source, recursive, resolved };
     }
     plan.outside.shifted.push(Shifted {
         source,

@@ -143,6 +143,9 @@ fn attribute(word: &str) -> Option<(u64, u64)> {
     })
 }
 
+/// Says that the source is a path without symbolic links, and that one found there is refused.
+pub const RESOLVED: &str = "resolved";
+
 /// Reads the options of one mount.
 pub fn parse(words: &[String]) -> Options {
     let mut options = Options::default();
@@ -161,7 +164,7 @@ impl Options {
             "tmpcopyup" | "copyup" => self.copy_up = true,
             "idmap" => self.idmap = Some(false),
             "ridmap" => self.idmap = Some(true),
-            "" | "defaults" | "async" | "loud" | "nolazytime" | "nomand" | "noiversion"
+            "" | RESOLVED | "defaults" | "async" | "loud" | "nolazytime" | "nomand" | "noiversion"
             | "silent" => {}
             _ => self.add_value(word),
         }

@@ -245,6 +245,8 @@ pub enum From {
         source: PathBuf,
         /// Whether mounts below come along.
         recursive: bool,
+        /// Whether the path is fully resolved, so that a symbolic link in it means that somebody has changed it since.
+        resolved: bool,
     },
     /// The next of the trees that the caller shifted.
     Shifted,
