@@ -1,6 +1,6 @@
 //! What is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hako_engine::Engine;
 use hako_engine::container::Container;
@@ -27,6 +27,8 @@ pub struct Actual {
     pub image: String,
     /// What it does.
     pub status: Status,
+    /// The names of its networks, when they have been asked for.
+    pub networks: Option<BTreeSet<String>>,
     /// The engine's own view of it.
     pub container: Container,
 }
@@ -46,6 +48,7 @@ impl Actual {
             hash: label(labels::HASH).unwrap_or_default(),
             image: label(labels::IMAGE).unwrap_or_default(),
             status: container.live.state.status,
+            networks: None,
             container,
         })
     }
@@ -87,9 +90,28 @@ impl Actual {
 /// When the engine cannot tell.
 pub fn containers(engine: &Engine, project: &str) -> Result<Vec<Actual>, Error> {
     let all = engine.containers().list().map_err(Error::engine("cannot list the containers"))?;
-    let mut found: Vec<Actual> =
-        all.into_iter().filter_map(Actual::of).filter(|actual| actual.project() == project).collect();
-    found.sort_by(|a, b| (&a.service, a.oneoff, a.number, &a.name).cmp(&(&b.service, b.oneoff, b.number, &b.name)));
+    let mut found: Vec<Actual> = all
+        .into_iter()
+        .filter_map(Actual::of)
+        .filter(|actual| actual.project() == project)
+        .collect();
+    found.sort_by(|a, b| {
+        (&a.service, a.oneoff, a.number, &a.name).cmp(&(&b.service, b.oneoff, b.number, &b.name))
+    });
+    Ok(found)
+}
+
+/// Asks for the networks that containers are part of.
+///
+/// # Errors
+/// When the engine cannot tell.
+pub fn with_networks(engine: &Engine, mut found: Vec<Actual>) -> Result<Vec<Actual>, Error> {
+    for actual in &mut found {
+        let settings = engine.containers().network_settings(&actual.container);
+        let settings = settings
+            .map_err(Error::engine(format!("cannot read the container `{}`", actual.name)))?;
+        actual.networks = Some(settings.networks.into_keys().collect());
+    }
     Ok(found)
 }
 

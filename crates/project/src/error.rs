@@ -78,7 +78,10 @@ impl Error {
     }
 
     /// Returns a function that says what the system refused.
-    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.into(), source }
     }
 }
@@ -93,7 +96,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Engine { source, .. } => source.kind(),
-            Self::ExternalNetwork(_) | Self::ExternalVolume(_) | Self::NoContainer(..) => Kind::NotFound,
+            Self::ExternalNetwork(_) | Self::ExternalVolume(_) | Self::NoContainer(..) => {
+                Kind::NotFound
+            }
             Self::Grant { .. } | Self::Invalid(_) => Kind::Invalid,
             Self::Io { .. } => Kind::Internal,
             Self::Dependency(_) | Self::Incomplete { .. } | Self::Waiting(_) => Kind::Unavailable,
@@ -104,7 +109,9 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Engine { source, .. } => source.hint(),
-            Self::ExternalNetwork(name) => Some(format!("make it with `hako network create {name}`")),
+            Self::ExternalNetwork(name) => {
+                Some(format!("make it with `hako network create {name}`"))
+            }
             Self::ExternalVolume(name) => Some(format!("make it with `hako volume create {name}`")),
             Self::Store(error) => error.hint(),
             _ => None,

@@ -57,7 +57,12 @@ pub(crate) fn check(wanted: &Wanted, name: &str, service: &Service) -> Result<()
 ///
 /// # Errors
 /// When a file or variable is missing, or a content cannot be written.
-pub(crate) fn mounts(engine: &Engine, wanted: &Wanted, name: &str, service: &Service) -> Result<Vec<Mount>, Error> {
+pub(crate) fn mounts(
+    engine: &Engine,
+    wanted: &Wanted,
+    name: &str,
+    service: &Service,
+) -> Result<Vec<Mount>, Error> {
     check(wanted, name, service)?;
     let directory = directory(engine, &wanted.project.name);
     plan(wanted, name, service)?
@@ -99,7 +104,8 @@ fn plan(wanted: &Wanted, name: &str, service: &Service) -> Result<Vec<Planned>, 
         let origin = origin(wanted, sources, secret.external)
             .map_err(|reason| missing("secret", &grant.source, name, reason))?;
         let named = if grant.target.is_empty() { &grant.source } else { &grant.target };
-        let target = if named.starts_with('/') { named.clone() } else { format!("/run/secrets/{named}") };
+        let target =
+            if named.starts_with('/') { named.clone() } else { format!("/run/secrets/{named}") };
         out.push(Planned { kind: "secret", grant: grant.clone(), target, origin });
     }
     for grant in &service.configs {
@@ -114,9 +120,15 @@ fn plan(wanted: &Wanted, name: &str, service: &Service) -> Result<Vec<Planned>, 
     Ok(out)
 }
 
-fn origin(wanted: &Wanted, [file, variable, content]: [&String; 3], external: bool) -> Result<Origin, String> {
+fn origin(
+    wanted: &Wanted,
+    [file, variable, content]: [&String; 3],
+    external: bool,
+) -> Result<Origin, String> {
     if external {
-        return Err("external secrets and configs are not supported: there is no swarm to hold them".into());
+        return Err(
+            "external secrets and configs are not supported: there is no swarm to hold them".into(),
+        );
     }
     if !file.is_empty() {
         return Ok(Origin::File(PathBuf::from(file)));
@@ -141,10 +153,16 @@ fn write(directory: &Path, grant: &Grant, content: &[u8]) -> Result<PathBuf, Err
         return Ok(path);
     }
     fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
-    fs::set_permissions(directory, Permissions::from_mode(0o711)).map_err(Error::io("set the mode of", directory))?;
+    fs::set_permissions(directory, Permissions::from_mode(0o711))
+        .map_err(Error::io("set the mode of", directory))?;
     let draft = directory.join(format!(".{}-{:?}", digest.short(), std::thread::current().id()));
     let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
         file.write_all(content)?;
         chown(&draft, number(&grant.uid).or(Some(0)), number(&grant.gid).or(Some(0)))?;
         fs::set_permissions(&draft, Permissions::from_mode(mode))?;

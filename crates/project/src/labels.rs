@@ -27,6 +27,8 @@ pub const REPLACE: &str = "com.docker.compose.replace";
 pub const NETWORK: &str = "com.docker.compose.network";
 /// The key of a volume in the file.
 pub const VOLUME: &str = "com.docker.compose.volume";
+/// The hash of what a network was made from.
+pub const NETWORK_HASH: &str = "com.docker.compose.config-hash";
 /// The version of Compose that this speaks as.
 pub const VERSION: &str = "com.docker.compose.version";
 /// The value of [`VERSION`].

@@ -23,7 +23,7 @@ mod request;
 mod store;
 mod wanted;
 
-pub use actual::{Actual, all_projects, containers};
+pub use actual::{Actual, all_projects, containers, with_networks};
 pub use error::Error;
 pub use order::{Direction, in_order};
 pub use plan::{Change, Plan, PlanOptions, ServicePlan, plan};

@@ -41,7 +41,11 @@ pub fn in_order<E: Send>(
                 if guard.failed.is_some() || guard.waiting.is_empty() {
                     return;
                 }
-                let ready = guard.waiting.iter().find(|(_, blockers)| blockers.is_empty()).map(|(name, _)| name.clone());
+                let ready = guard
+                    .waiting
+                    .iter()
+                    .find(|(_, blockers)| blockers.is_empty())
+                    .map(|(name, _)| name.clone());
                 match ready {
                     Some(name) if guard.running < parallel.max(1) => break name,
                     None if guard.running == 0 => return,
@@ -75,8 +79,12 @@ pub fn in_order<E: Send>(
 }
 
 /// Turns "needs" into "has to wait for", among the keys alone.
-fn blockers(needs: &BTreeMap<String, BTreeSet<String>>, direction: Direction) -> BTreeMap<String, BTreeSet<String>> {
-    let mut out: BTreeMap<String, BTreeSet<String>> = needs.keys().map(|name| (name.clone(), BTreeSet::new())).collect();
+fn blockers(
+    needs: &BTreeMap<String, BTreeSet<String>>,
+    direction: Direction,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut out: BTreeMap<String, BTreeSet<String>> =
+        needs.keys().map(|name| (name.clone(), BTreeSet::new())).collect();
     for (name, others) in needs {
         for other in others.iter().filter(|other| needs.contains_key(*other) && *other != name) {
             let (waits, first) = match direction {
@@ -96,13 +104,16 @@ mod tests {
     fn needs() -> BTreeMap<String, BTreeSet<String>> {
         [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec![]), ("d", vec!["c", "gone"])]
             .into_iter()
-            .map(|(name, others)| (name.to_owned(), others.into_iter().map(str::to_owned).collect()))
+            .map(|(name, others)| {
+                (name.to_owned(), others.into_iter().map(str::to_owned).collect())
+            })
             .collect()
     }
 
     #[test]
     fn what_is_needed_comes_first_and_goes_last() {
-        for (direction, earlier, later) in [(Direction::Up, "c", "a"), (Direction::Down, "a", "c")] {
+        for (direction, earlier, later) in [(Direction::Up, "c", "a"), (Direction::Down, "a", "c")]
+        {
             let seen = Mutex::new(Vec::new());
             in_order::<()>(&needs(), direction, 4, &|name| {
                 seen.lock().unwrap().push(name.to_owned());

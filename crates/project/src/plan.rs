@@ -171,8 +171,26 @@ fn reason(
     if wanted.hashes.get(service).is_some_and(|hash| *hash != actual.hash) {
         return Some("its configuration changed");
     }
-    let image = options.images.get(service).filter(|image| !image.is_empty() && !actual.image.is_empty());
+    if is_cut_off(wanted, service, actual) {
+        return Some("a network of it is gone");
+    }
+    let image =
+        options.images.get(service).filter(|image| !image.is_empty() && !actual.image.is_empty());
     image.is_some_and(|image| *image != actual.image).then_some("its image changed")
+}
+
+/// Tells whether a container is not part of a network that it should be part of, since somebody removed that.
+fn is_cut_off(wanted: &Wanted, service: &str, actual: &Actual) -> bool {
+    let (Some(networks), Some(service)) = (&actual.networks, wanted.project.services.get(service))
+    else {
+        return false;
+    };
+    let names = service
+        .networks
+        .keys()
+        .filter_map(|key| wanted.project.networks.get(key))
+        .map(|network| &network.name);
+    service.network_mode.is_empty() && names.into_iter().any(|name| !networks.contains(name))
 }
 
 fn changes(
@@ -202,7 +220,10 @@ fn changes(
             None => Change::Keep {
                 id: actual.id.clone(),
                 name: actual.name.clone(),
-                start: !matches!(actual.status, Status::Running | Status::Paused | Status::Restarting),
+                start: !matches!(
+                    actual.status,
+                    Status::Running | Status::Paused | Status::Restarting
+                ),
             },
         });
     }
@@ -210,7 +231,8 @@ fn changes(
     let free = (1..).filter(|number| !taken.contains(number));
     let missing = (scale as usize).saturating_sub(kept.len());
     out.extend(
-        free.take(missing).map(|number| Change::Create { number, name: wanted.container_name(service, number) }),
+        free.take(missing)
+            .map(|number| Change::Create { number, name: wanted.container_name(service, number) }),
     );
     out
 }
@@ -252,6 +274,7 @@ mod tests {
             hash: hash.into(),
             image: "sha256:old".into(),
             status,
+            networks: None,
             container,
         }
     }
@@ -260,7 +283,7 @@ mod tests {
         let known: BTreeSet<String> = wanted.project.services.keys().cloned().collect();
         let options = PlanOptions { services: known.clone(), ..options };
         let plan = plan(wanted, &known, actual, &options).unwrap();
-        let services = plan.services.into_iter().flat_map(|(_, service)| service.changes);
+        let services = plan.services.into_values().flat_map(|service| service.changes);
         let words = services.map(|change| match change {
             Change::Keep { name, start: false, .. } => format!("keep {name}"),
             Change::Keep { name, .. } => format!("start {name}"),
@@ -268,7 +291,10 @@ mod tests {
             Change::Recreate { name, .. } => format!("recreate {name}"),
             Change::Remove { name, .. } => format!("remove {name}"),
         });
-        words.chain(plan.orphans.into_iter().map(|(_, name)| format!("orphan {name}"))).collect::<Vec<_>>().join(", ")
+        words
+            .chain(plan.orphans.into_iter().map(|(_, name)| format!("orphan {name}")))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn scaled(count: i64) -> Service {
@@ -285,7 +311,8 @@ mod tests {
         ];
         let plain = show(&wanted, &actual, PlanOptions::default());
         assert_eq!(plain, "keep p-web-1, recreate p-web-3, create p-web-2, orphan p-gone-1");
-        let none = show(&wanted, &actual, PlanOptions { no_recreate: true, ..PlanOptions::default() });
+        let none =
+            show(&wanted, &actual, PlanOptions { no_recreate: true, ..PlanOptions::default() });
         assert_eq!(none, "keep p-web-1, start p-web-3, create p-web-2, orphan p-gone-1");
         let images = BTreeMap::from([("web".to_owned(), "sha256:new".to_owned())]);
         let image = show(&wanted, &actual, PlanOptions { images, ..PlanOptions::default() });
@@ -294,7 +321,8 @@ mod tests {
 
     #[test]
     fn the_highest_numbers_go_first() {
-        let actual: Vec<Actual> = (1..=3).map(|number| there("web", number, "new", Status::Running)).collect();
+        let actual: Vec<Actual> =
+            (1..=3).map(|number| there("web", number, "new", Status::Running)).collect();
         assert_eq!(
             show(&wanted(&[("web", scaled(1))]), &actual, PlanOptions::default()),
             "remove p-web-3, remove p-web-2, keep p-web-1"
@@ -304,18 +332,27 @@ mod tests {
     #[test]
     fn who_lives_in_another_containers_namespace_moves_with_it() {
         let mut side = Service { network_mode: "service:main".into(), ..Service::default() };
-        let need = Dependency { condition: hako_compose::model::Condition::Started, restart: true, required: true };
+        let need = Dependency {
+            condition: hako_compose::model::Condition::Started,
+            restart: true,
+            required: true,
+        };
         side.depends_on.insert("main".into(), need);
         let wanted = wanted(&[("main", Service::default()), ("side", side)]);
-        let actual = [there("main", 1, "old", Status::Running), there("side", 1, "new", Status::Running)];
-        assert_eq!(show(&wanted, &actual, PlanOptions::default()), "recreate p-main-1, recreate p-side-1");
+        let actual =
+            [there("main", 1, "old", Status::Running), there("side", 1, "new", Status::Running)];
+        assert_eq!(
+            show(&wanted, &actual, PlanOptions::default()),
+            "recreate p-main-1, recreate p-side-1"
+        );
     }
 
     #[test]
     fn a_fixed_name_is_for_one_only() {
         let fixed = Service { container_name: "own".into(), ..scaled(2) };
         let wanted = wanted(&[("web", fixed)]);
-        let options = PlanOptions { services: BTreeSet::from(["web".to_owned()]), ..PlanOptions::default() };
+        let options =
+            PlanOptions { services: BTreeSet::from(["web".to_owned()]), ..PlanOptions::default() };
         assert!(plan(&wanted, &options.services, &[], &options).is_err());
     }
 }

@@ -16,6 +16,9 @@ pub struct Wanted {
     pub files: Vec<String>,
     /// The hash of what each service's containers are made from.
     pub hashes: BTreeMap<String, String>,
+    /// The hash of what each network is made from, by its key.
+    #[serde(default)]
+    pub network_hashes: BTreeMap<String, String>,
     /// The values of the variables that secrets and configs are taken from.
     pub variables: BTreeMap<String, String>,
 }
@@ -31,13 +34,21 @@ impl Wanted {
             .chain(configs)
             .filter_map(|name| Some((name.clone(), loaded.environment.get(name)?.clone())))
             .collect();
-        let hashes =
-            project.services.iter().map(|(name, service)| (name.clone(), loaded.config_hash(service))).collect();
+        let hashes = project
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), loaded.config_hash(service)))
+            .collect();
         Self {
             project: project.clone(),
             working_directory: loaded.working_directory.to_string_lossy().into_owned(),
             files: loaded.files.clone(),
             hashes,
+            network_hashes: project
+                .networks
+                .keys()
+                .filter_map(|key| Some((key.clone(), loaded.network_hash(key)?)))
+                .collect(),
             variables,
         }
     }

@@ -51,7 +51,11 @@ enum Over {
     Signal(i32),
 }
 
-pub(super) fn run(context: &Context<'_>, raised: &Raised, attached: &Attached<'_>) -> Result<u8, Failure> {
+pub(super) fn run(
+    context: &Context<'_>,
+    raised: &Raised,
+    attached: &Attached<'_>,
+) -> Result<u8, Failure> {
     let colour = attached.colour && is_terminal(rustix::stdio::stdout());
     let printer = Printer::new(attached.prefix, colour, attached.timestamps, true);
     let signals = hako_sys::signal::descriptor(&[SIGINT, SIGTERM])
@@ -59,7 +63,8 @@ pub(super) fn run(context: &Context<'_>, raised: &Raised, attached: &Attached<'_
     let since = Moment::now();
     let work = raised.work(context)?;
     std::thread::scope(|scope| {
-        let mut follower = Follower { context, raised, attached, printer: &printer, since, seen: BTreeMap::new() };
+        let mut follower =
+            Follower { context, raised, attached, printer: &printer, since, seen: BTreeMap::new() };
         follower.look(scope)?;
         let starter = scope.spawn(|| work.start(attached.services, Some(&raised.plan)));
         let over = loop {
@@ -103,11 +108,17 @@ struct Follower<'a> {
 impl<'a> Follower<'a> {
     fn containers(&self) -> Result<Vec<Actual>, Failure> {
         let all = containers(self.context.engine()?, &self.raised.wanted.project.name)?;
-        Ok(all.into_iter().filter(|actual| !actual.oneoff && self.attached.services.contains(&actual.service)).collect())
+        Ok(all
+            .into_iter()
+            .filter(|actual| !actual.oneoff && self.attached.services.contains(&actual.service))
+            .collect())
     }
 
     /// Begins to follow what has been started since the last look.
-    fn look<'scope>(&mut self, scope: &'scope std::thread::Scope<'scope, 'a>) -> Result<Vec<Actual>, Failure>
+    fn look<'scope>(
+        &mut self,
+        scope: &'scope std::thread::Scope<'scope, 'a>,
+    ) -> Result<Vec<Actual>, Failure>
     where
         'a: 'scope,
     {
@@ -121,9 +132,16 @@ impl<'a> Follower<'a> {
             }
             self.seen.insert(actual.id.clone(), started);
             let from = if started < self.since { self.since } else { started };
-            let options =
-                LogOptions { follow: true, since: Some(from), until: None, tail: None, stdout: true, stderr: true };
-            let (settings, actual, printer) = (self.context.engine()?.settings().clone(), actual.clone(), self.printer);
+            let options = LogOptions {
+                follow: true,
+                since: Some(from),
+                until: None,
+                tail: None,
+                stdout: true,
+                stderr: true,
+            };
+            let (settings, actual, printer) =
+                (self.context.engine()?.settings().clone(), actual.clone(), self.printer);
             scope.spawn(move || stream(settings, printer, &options, &actual));
         }
         Ok(all)
@@ -152,7 +170,9 @@ fn wait<'scope, 'a: 'scope>(
             // The last lines come from another thread: they go first.
             sleep(Duration::from_millis(60));
             if follower.attached.shown.contains(&actual.service) {
-                follower.printer.status(&label(actual), &format!("exited with code {}", state.exit_code));
+                follower
+                    .printer
+                    .status(&label(actual), &format!("exited with code {}", state.exit_code));
             }
             let attached = follower.attached;
             let is_named = attached.exit_from.is_none_or(|name| name == actual.service);
@@ -193,7 +213,12 @@ fn finish(
     let options = raised.apply.clone();
     let forced = ApplyOptions { timeout: Some(0), ..options.clone() };
     let settings = context.engine()?.settings().clone();
-    let work = |options| Work { settings: &settings, wanted: &raised.wanted, options, progress: context.screen.as_ref() };
+    let work = |options| Work {
+        settings: &settings,
+        wanted: &raised.wanted,
+        options,
+        progress: context.screen.as_ref(),
+    };
     let (gentle, hard) = (work(&options), work(&forced));
     std::thread::scope(|scope| -> Result<(), Failure> {
         let stopper = scope.spawn(|| {
@@ -212,7 +237,12 @@ fn finish(
     exit_code(context, raised, attached, over)
 }
 
-fn exit_code(context: &Context<'_>, raised: &Raised, attached: &Attached<'_>, over: &Over) -> Result<u8, Failure> {
+fn exit_code(
+    context: &Context<'_>,
+    raised: &Raised,
+    attached: &Attached<'_>,
+    over: &Over,
+) -> Result<u8, Failure> {
     let to_code = |code: i32| u8::try_from(code & 0xff).unwrap_or(255);
     match (over, attached.exit_from) {
         (Over::Signal(SIGINT | SIGTERM), None) => Ok(130),

@@ -35,7 +35,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["build"],
     about: "Build the services' images",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run,
 };
 
@@ -63,9 +68,15 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     };
     build(context, &loaded, &services, &options)?;
     if parsed.on("push") {
-        for (name, service) in loaded.project.services.iter().filter(|(name, _)| services.contains(*name)) {
+        for (name, service) in
+            loaded.project.services.iter().filter(|(name, _)| services.contains(*name))
+        {
             if service.build.is_some() {
-                super::images::push(context, name, &service.image_name(&loaded.project.name, name))?;
+                super::images::push(
+                    context,
+                    name,
+                    &service.image_name(&loaded.project.name, name),
+                )?;
             }
         }
     }
@@ -85,12 +96,12 @@ pub(super) fn build(
     for name in ordered(loaded, services)? {
         let Some(service) = loaded.service(&name) else { continue };
         let Some(build) = &service.build else { continue };
-        let image = service.image_name(&loaded.project.name, &name);
         context.screen.tell(&name, "Building", Status::Working);
         if !context.is_dry() {
             context.screen.settle();
             let mut files = Files::default();
-            let words = words(context, loaded, (&name, service, build), &image, options, &mut files);
+            let job = Job { context, loaded, name: &name, service, build, options };
+            let words = words(&job, &mut files);
             let code = words.map(|words| crate::command::dispatch(context.session, &words));
             files.remove();
             if code? != 0 {
@@ -105,12 +116,20 @@ pub(super) fn build(
 
 /// Returns the services so that each comes after those whose images it is built from.
 fn ordered(loaded: &Loaded, services: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
-    fn visit(loaded: &Loaded, name: &str, out: &mut Vec<String>, way: &mut Vec<String>) -> Result<(), Failure> {
+    fn visit(
+        loaded: &Loaded,
+        name: &str,
+        out: &mut Vec<String>,
+        way: &mut Vec<String>,
+    ) -> Result<(), Failure> {
         if out.iter().any(|done| done == name) {
             return Ok(());
         }
         if way.iter().any(|seen| seen == name) {
-            let text = format!("services are built from one another in a circle: {} -> {name}", way.join(" -> "));
+            let text = format!(
+                "services are built from one another in a circle: {} -> {name}",
+                way.join(" -> ")
+            );
             return Err(Failure::new(text));
         }
         way.push(name.to_owned());
@@ -144,7 +163,8 @@ impl Files {
             fs::write(&path, content)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
         };
-        write().map_err(|error| Failure::io(format!("cannot write `{}`", path.display()), &error))?;
+        write()
+            .map_err(|error| Failure::io(format!("cannot write `{}`", path.display()), &error))?;
         let text = path.to_string_lossy().into_owned();
         self.0.push(path);
         Ok(text)
@@ -157,22 +177,30 @@ impl Files {
     }
 }
 
+/// The build of one service.
+struct Job<'a> {
+    context: &'a Context<'a>,
+    loaded: &'a Loaded,
+    name: &'a str,
+    service: &'a Service,
+    build: &'a Build,
+    options: &'a Options,
+}
+
 /// Returns the words of `hako build` for a service.
-fn words(
-    context: &Context<'_>,
-    loaded: &Loaded,
-    (name, service, build): (&str, &Service, &Build),
-    image: &str,
-    options: &Options,
-    files: &mut Files,
-) -> Result<Vec<String>, Failure> {
-    let mut words: Vec<String> = vec!["build".into(), "--tag".into(), image.to_owned()];
+fn words(job: &Job<'_>, files: &mut Files) -> Result<Vec<String>, Failure> {
+    let Job { context, loaded, name, service, build, options } = *job;
+    let image = service.image_name(&loaded.project.name, name);
+    let mut words: Vec<String> = vec!["build".into(), "--tag".into(), image];
     let mut flag = |flag: &str, value: &str| words.push(format!("--{flag}={value}"));
     build.tags.iter().for_each(|tag| flag("tag", tag));
     if build.dockerfile_inline.is_empty() {
         let is_remote = build.context.contains("://") || build.context.starts_with("git@");
         let path = PathBuf::from(&build.context).join(&build.dockerfile);
-        flag("file", if is_remote { &build.dockerfile } else { path.to_str().unwrap_or(&build.dockerfile) });
+        flag(
+            "file",
+            if is_remote { &build.dockerfile } else { path.to_str().unwrap_or(&build.dockerfile) },
+        );
     } else {
         flag("file", &files.write(context, &build.dockerfile_inline)?);
     }
@@ -187,14 +215,7 @@ fn words(
         flag("label", &format!("{key}={value}"));
     }
     for (key, value) in &build.additional_contexts {
-        let value = match value.strip_prefix("service:") {
-            Some(other) => {
-                let found = loaded.service(other).ok_or_else(|| failure(loaded.unknown(other)))?;
-                format!("docker-image://{}", found.image_name(&loaded.project.name, other))
-            }
-            None => value.clone(),
-        };
-        flag("build-context", &format!("{key}={value}"));
+        flag("build-context", &format!("{key}={}", named_context(loaded, value)?));
     }
     build.extra_hosts.iter().for_each(|host| flag("add-host", &host.replacen('=', ":", 1)));
     build.cache_from.iter().for_each(|from| flag("cache-from", from));
@@ -225,6 +246,17 @@ fn words(
     words.extend(switches(context, build, options));
     words.push(build.context.clone());
     Ok(words)
+}
+
+/// Returns where a named context is: `service:name` is the image of that service.
+fn named_context(loaded: &Loaded, value: &str) -> Result<String, Failure> {
+    match value.strip_prefix("service:") {
+        Some(other) => {
+            let found = loaded.service(other).ok_or_else(|| failure(loaded.unknown(other)))?;
+            Ok(format!("docker-image://{}", found.image_name(&loaded.project.name, other)))
+        }
+        None => Ok(value.to_owned()),
+    }
 }
 
 fn switches(context: &Context<'_>, build: &Build, options: &Options) -> Vec<String> {
@@ -270,7 +302,10 @@ fn secrets(
             files.write(context, &secret.content)?
         } else {
             let value = loaded.environment.get(&secret.environment).ok_or_else(|| {
-                let text = format!("the variable `{}` of the secret `{}` is not set", secret.environment, grant.source);
+                let text = format!(
+                    "the variable `{}` of the secret `{}` is not set",
+                    secret.environment, grant.source
+                );
                 Failure::new(text)
             })?;
             files.write(context, value)?

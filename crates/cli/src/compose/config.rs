@@ -37,7 +37,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["config", "convert"],
     about: "Check and print the project's model",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run,
 };
 
@@ -70,7 +75,8 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     if let Some(text) = listed(context, parsed, &loaded, &project, &names)? {
         return print(context, parsed, &text);
     }
-    let project = if parsed.on("resolve-image-digests") { pinned(context, project)? } else { project };
+    let project =
+        if parsed.on("resolve-image-digests") { pinned(context, project)? } else { project };
     let text = shown(&project, parsed)?;
     print(context, parsed, &text.replace('$', "$$"))
 }
@@ -80,8 +86,11 @@ fn print(context: &Context<'_>, parsed: &Parsed, text: &str) -> Result<u8, Failu
         None => say(text),
         Some(path) => {
             let path = context.session.around.absolute(path);
-            let written = std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-            written.map_err(|error| Failure::io(format!("cannot write `{}`", path.display()), &error))?;
+            let written =
+                std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+            written.map_err(|error| {
+                Failure::io(format!("cannot write `{}`", path.display()), &error)
+            })?;
         }
     }
     Ok(0)
@@ -138,9 +147,15 @@ fn variables(loaded: &Loaded, format: Option<&str>) -> String {
         return pretty(&serde_json::to_value(&loaded.variables).unwrap_or_default());
     }
     let rows = loaded.variables.iter().map(|variable| {
-        format!("{}\t{}\t{}\t{}", variable.name, variable.required, variable.default_value, variable.presence_value)
+        format!(
+            "{}\t{}\t{}\t{}",
+            variable.name, variable.required, variable.default_value, variable.presence_value
+        )
     });
-    let rows: Vec<String> = std::iter::once("NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE".to_owned()).chain(rows).collect();
+    let rows: Vec<String> =
+        std::iter::once("NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE".to_owned())
+            .chain(rows)
+            .collect();
     crate::format::lines(&rows)
 }
 
@@ -165,7 +180,8 @@ fn listed(
         lines(services().map(|(name, service)| service.image_name(&project.name, name)))
     } else if parsed.on("profiles") {
         let all = loaded.project.services.values().chain(loaded.disabled.values());
-        let profiles: BTreeSet<String> = all.flat_map(|service| service.profiles.iter().cloned()).collect();
+        let profiles: BTreeSet<String> =
+            all.flat_map(|service| service.profiles.iter().cloned()).collect();
         lines(profiles)
     } else if parsed.on("environment") {
         lines(loaded.environment.iter().map(|(key, value)| format!("{key}={value}")))

@@ -44,7 +44,12 @@ pub(super) const ATTACH: Command = Command {
         words: "SERVICE",
         count: Words::Exactly(1),
         program: false,
-        flags: &[&[value("detach-keys", "string", ""), INDEX, switch("no-stdin", "do not pass input on"), switch("sig-proxy", "")]],
+        flags: &[&[
+            value("detach-keys", "string", ""),
+            INDEX,
+            switch("no-stdin", "do not pass input on"),
+            switch("sig-proxy", ""),
+        ]],
     },
     run: attach,
 };
@@ -132,14 +137,20 @@ fn id(context: &Context<'_>, parsed: &Parsed, service: &str) -> Result<String, F
     Ok(Scene::find(context)?.container(context, service, index(parsed)?)?.id)
 }
 
-fn call(context: &Context<'_>, words: Vec<String>) -> Result<u8, Failure> {
-    Ok(dispatch(context.session, &words))
+fn call(context: &Context<'_>, words: &[String]) -> Result<u8, Failure> {
+    match dispatch(context.session, words) {
+        0 => Ok(0),
+        code => Err(Failure::silent(code)),
+    }
 }
 
 /// Returns the flags that were given, as words again.
 fn flags(parsed: &Parsed, texts: &[&str], switches: &[&str]) -> Vec<String> {
-    let texts = texts.iter().flat_map(|flag| parsed.all(flag).map(move |value| format!("--{flag}={value}")));
-    let switches = switches.iter().filter_map(|flag| Some(format!("--{flag}={}", parsed.text(flag)?)));
+    let texts = texts
+        .iter()
+        .flat_map(|flag| parsed.all(flag).map(move |value| format!("--{flag}={value}")));
+    let switches =
+        switches.iter().filter_map(|flag| Some(format!("--{flag}={}", parsed.text(flag)?)));
     texts.chain(switches).collect()
 }
 
@@ -166,7 +177,7 @@ fn exec(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     words.extend(flags(parsed, &["env", "user", "workdir"], &["privileged"]));
     words.push(id);
     words.extend(parsed.words[1..].iter().cloned());
-    call(context, words)
+    call(context, &words)
 }
 
 fn attach(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
@@ -174,7 +185,7 @@ fn attach(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let mut words = vec!["attach".to_owned()];
     words.extend(flags(parsed, &["detach-keys"], &["no-stdin", "sig-proxy"]));
     words.push(id);
-    call(context, words)
+    call(context, &words)
 }
 
 fn export(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
@@ -182,7 +193,7 @@ fn export(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let mut words = vec!["export".to_owned()];
     words.extend(flags(parsed, &["output"], &[]));
     words.push(id);
-    call(context, words)
+    call(context, &words)
 }
 
 fn commit(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
@@ -191,21 +202,27 @@ fn commit(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     words.extend(flags(parsed, &["author", "change", "message"], &["pause"]));
     words.push(id);
     words.extend(parsed.words.get(1).cloned());
-    call(context, words)
+    call(context, &words)
 }
 
 fn cp(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let scene = Scene::find(context)?;
     let all = scene.containers(context, parsed.on("all"))?;
     let split = |text: &str| match text.split_once(':') {
-        Some((service, path)) if !service.contains('/') && service != "." => Some((service.to_owned(), path.to_owned())),
+        Some((service, path)) if !service.contains('/') && service != "." => {
+            Some((service.to_owned(), path.to_owned()))
+        }
         _ => None,
     };
     let (source, target) = (&parsed.words[0], &parsed.words[1]);
     let options = flags(parsed, &[], &["archive", "follow-link"]);
     let run = |from: String, to: String| {
-        let words = ["cp".to_owned()].into_iter().chain(options.iter().cloned()).chain([from, to]).collect();
-        call(context, words)
+        let words: Vec<String> = ["cp".to_owned()]
+            .into_iter()
+            .chain(options.iter().cloned())
+            .chain([from, to])
+            .collect();
+        call(context, &words)
     };
     match (split(source), split(target)) {
         (Some((service, path)), None) => {
@@ -217,7 +234,9 @@ fn cp(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
             let wanted = index(parsed)?;
             let own: Vec<_> = all
                 .iter()
-                .filter(|actual| actual.service == service && (wanted == 0 || actual.number == wanted))
+                .filter(|actual| {
+                    actual.service == service && (wanted == 0 || actual.number == wanted)
+                })
                 .collect();
             if own.is_empty() {
                 return Err(Failure::new(format!("no container found for service \"{service}\"")));
@@ -237,15 +256,18 @@ fn cp(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 fn stats(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let scene = Scene::find(context)?;
     let chosen = scene.chosen(context, &parsed.words, false)?.containers;
-    let ids: Vec<String> =
-        chosen.into_iter().filter(|actual| actual.is_up() || parsed.on("all")).map(|actual| actual.id).collect();
+    let ids: Vec<String> = chosen
+        .into_iter()
+        .filter(|actual| actual.is_up() || parsed.on("all"))
+        .map(|actual| actual.id)
+        .collect();
     if ids.is_empty() {
         return Ok(0);
     }
     let mut words = vec!["stats".to_owned()];
     words.extend(flags(parsed, &["format"], &["all", "no-stream", "no-trunc"]));
     words.extend(ids);
-    call(context, words)
+    call(context, &words)
 }
 
 fn top(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
@@ -265,7 +287,9 @@ fn processes(pids: &[i32]) -> Result<String, Failure> {
     let mut rows = vec!["UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD".to_owned()];
     if !list.is_empty() {
         let columns = "user=,pid=,ppid=,c=,stime=,tty=,time=,args=";
-        let output = std::process::Command::new("ps").args(["-ww", "-o", columns, "-p", &list.join(",")]).output();
+        let output = std::process::Command::new("ps")
+            .args(["-ww", "-o", columns, "-p", &list.join(",")])
+            .output();
         let output = output.map_err(|error| Failure::io("cannot run `ps`", &error))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         rows.extend(text.lines().map(|line| {

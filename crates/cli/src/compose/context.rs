@@ -1,10 +1,9 @@
 //! What all commands share: the flags before the command, and what follows from them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use hako_compose::{Error, Loaded, Options, load};
+use hako_compose::{Error, Loaded, Options, Span, load};
 use hako_engine::Engine;
 use hako_project::apply::ApplyOptions;
 use hako_types::{Fault, Kind};
@@ -30,7 +29,8 @@ impl<'s> Context<'s> {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let given = globals.text("progress").or(environment.get("COMPOSE_PROGRESS").map(String::as_str));
+        let given =
+            globals.text("progress").or(environment.get("COMPOSE_PROGRESS").map(String::as_str));
         let mode = Mode::parse(given.unwrap_or("auto"), globals.text("ansi").unwrap_or("auto"))?;
         let screen = Arc::new(Screen::new(mode, globals.on("dry-run")));
         Ok(Self { session, globals, environment, screen })
@@ -56,9 +56,10 @@ impl<'s> Context<'s> {
     /// Returns what the project is loaded by.
     pub(super) fn options(&self) -> Options {
         let directory = self.globals.text("project-directory").or(self.globals.text("workdir"));
-        let mut options = Options::new(self.session.around.directory().to_owned(), self.environment.clone());
+        let mut options =
+            Options::new(self.session.around.directory().to_owned(), self.environment.clone());
         options.files = self.globals.list("file");
-        options.project_directory = directory.map(|path| PathBuf::from(self.session.around.absolute(path)));
+        options.project_directory = directory.map(|path| self.session.around.absolute(path));
         options.name = self.globals.text("project-name").map(str::to_owned);
         options.profiles = self.globals.list("profile");
         options.env_files = self.globals.list("env-file");
@@ -86,7 +87,11 @@ impl<'s> Context<'s> {
 
     /// Returns how work is done, as far as the flags before the command say.
     pub(super) fn apply_options(&self) -> Result<ApplyOptions, Failure> {
-        let parallel = match self.globals.text("parallel").or(self.environment.get("COMPOSE_PARALLEL_LIMIT").map(String::as_str)) {
+        let parallel = match self
+            .globals
+            .text("parallel")
+            .or(self.environment.get("COMPOSE_PARALLEL_LIMIT").map(String::as_str))
+        {
             None | Some("") => usize::MAX,
             Some(text) => match text.parse::<i64>() {
                 Ok(number) if number != 0 => usize::try_from(number).unwrap_or(usize::MAX),
@@ -101,5 +106,26 @@ impl<'s> Context<'s> {
 pub(super) fn failure(error: Error) -> Failure {
     let code = if error.kind() == Kind::NotFound { 14 } else { 15 };
     let code = if matches!(error, Error::NoService(_)) { 1 } else { code };
-    Failure::from(error).with_code(code)
+    let shown = error.span().and_then(snippet);
+    let hint = error.hint();
+    let failure = match shown {
+        Some(shown) => Failure::new(format!("{error}\n{shown}")),
+        None => return Failure::from(error).with_code(code),
+    };
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+    .with_code(code)
+}
+
+/// Returns the line of a mistake with a mark below its place; nothing when the file cannot be read again.
+fn snippet(span: &Span) -> Option<String> {
+    let text = std::fs::read_to_string(&*span.file).ok()?;
+    let line = text.lines().nth(span.line.checked_sub(1)?)?;
+    let shown = line.trim_end().replace('\t', " ");
+    let number = span.line.to_string();
+    let margin = " ".repeat(number.len());
+    let blank = " ".repeat(span.column.saturating_sub(1));
+    Some(format!("  {margin} |\n  {number} | {shown}\n  {margin} | {blank}^"))
 }

@@ -9,7 +9,12 @@ use crate::report::Failure;
 pub(super) const COMMAND: Command = Command {
     names: &["create"],
     about: "Make the services' containers",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[SHARED] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[SHARED],
+    },
     run,
 };
 

@@ -20,7 +20,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["down"],
     about: "Stop and remove containers and networks",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run,
 };
 
@@ -49,7 +54,10 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         remove_images(context, &scene, &images)?;
     }
     if !found && chosen.containers.is_empty() && parsed.words.is_empty() {
-        warn(&format!("No resource found to remove for project \"{}\".", scene.wanted.project.name));
+        warn(&format!(
+            "No resource found to remove for project \"{}\".",
+            scene.wanted.project.name
+        ));
     }
     Ok(0)
 }

@@ -77,7 +77,9 @@ fn line(event: &Event, service: &str, as_json: bool) -> String {
         });
         return value.to_string();
     }
-    let pairs: Vec<String> =
-        attributes.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let pairs: Vec<String> = attributes
+        .iter()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     format!("{} container {} {} ({})", event.time.fixed(), event.action, event.id, pairs.join(", "))
 }

@@ -6,12 +6,12 @@ use hako_project::{Progress, Status};
 use hako_types::{Bytes, Moment};
 use serde_json::{Value, json};
 
+use super::Command;
 use super::context::{Context, failure};
 use super::progress::Mode;
 use super::provision;
 use super::ps::print_as;
 use super::scene::Scene;
-use super::Command;
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value};
 use crate::command::say;
 use crate::format::Columns;
@@ -41,13 +41,24 @@ const fn syntax(flags: &'static [&'static [Flag]]) -> Syntax {
 pub(super) const COMMAND: Command = Command {
     names: &["images"],
     about: "List the images of the containers",
-    syntax: syntax(&[&[value("format", "string", "table or json"), switch("quiet", "only ids").short('q')]]),
+    syntax: syntax(&[&[
+        value("format", "string", "table or json"),
+        switch("quiet", "only ids").short('q'),
+    ]]),
     run: images,
 };
-pub(super) const PULL: Command =
-    Command { names: &["pull"], about: "Pull the services' images", syntax: syntax(&[PULL_FLAGS]), run: pull };
-pub(super) const PUSH: Command =
-    Command { names: &["push"], about: "Push the services' images", syntax: syntax(&[PUSH_FLAGS]), run: push_all };
+pub(super) const PULL: Command = Command {
+    names: &["pull"],
+    about: "Pull the services' images",
+    syntax: syntax(&[PULL_FLAGS]),
+    run: pull,
+};
+pub(super) const PUSH: Command = Command {
+    names: &["push"],
+    about: "Push the services' images",
+    syntax: syntax(&[PUSH_FLAGS]),
+    run: push_all,
+};
 
 const COLUMNS: Columns = Columns {
     headings: &[
@@ -95,8 +106,12 @@ fn images(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         }));
     }
     if parsed.on("quiet") {
-        let ids: std::collections::BTreeSet<String> =
-            rows.iter().filter_map(|row| row["ID"].as_str().map(|id| id.trim_start_matches("sha256:").to_owned())).collect();
+        let ids: std::collections::BTreeSet<String> = rows
+            .iter()
+            .filter_map(|row| {
+                row["ID"].as_str().map(|id| id.trim_start_matches("sha256:").to_owned())
+            })
+            .collect();
         say(&ids.into_iter().map(|id| id + "\n").collect::<String>());
         return Ok(0);
     }
@@ -118,7 +133,9 @@ fn pull(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let services = loaded.select(&parsed.words, parsed.on("include-deps")).map_err(failure)?;
     let missing_only = parsed.text("policy") == Some("missing");
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-    for (name, service) in loaded.project.services.iter().filter(|(name, _)| services.contains(*name)) {
+    for (name, service) in
+        loaded.project.services.iter().filter(|(name, _)| services.contains(*name))
+    {
         let buildable = service.build.is_some();
         let image = service.image_name(&loaded.project.name, name);
         let is_here = || provision::id(context, &image).map(|id| id.is_some());
@@ -132,7 +149,8 @@ fn pull(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         wanted.entry(image).or_insert_with(|| name.clone());
     }
     for (image, name) in &wanted {
-        let buildable = loaded.project.services.get(name).is_some_and(|service| service.build.is_some());
+        let buildable =
+            loaded.project.services.get(name).is_some_and(|service| service.build.is_some());
         match provision::pull(context, name, image, None, parsed.on("quiet")) {
             Err(failure) if parsed.on("ignore-pull-failures") || buildable => failure.print(),
             done => done?,
@@ -144,7 +162,9 @@ fn pull(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 fn push_all(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let loaded = context.load_for(&parsed.words)?;
     let services = loaded.select(&parsed.words, parsed.on("include-deps")).map_err(failure)?;
-    for (name, service) in loaded.project.services.iter().filter(|(name, _)| services.contains(*name)) {
+    for (name, service) in
+        loaded.project.services.iter().filter(|(name, _)| services.contains(*name))
+    {
         if service.build.is_none() || service.image.is_empty() {
             context.screen.tell(name, "Skipped", Status::Warning);
             continue;
@@ -174,9 +194,13 @@ pub(super) fn push(context: &Context<'_>, service: &str, name: &str) -> Result<(
         };
         context.screen.settle();
         let reference = image::reference(name)?.tagged();
-        image::push_named(context.session, &image::client(context.session), (&found, &reference), mode)?;
+        image::push_named(
+            context.session,
+            &image::client(context.session),
+            (&found, &reference),
+            mode,
+        )?;
     }
     context.screen.tell(service, "Pushed", Status::Done);
     Ok(())
 }
-

@@ -6,15 +6,16 @@ use hako_engine::container::Wait;
 use hako_engine::model::Status;
 use hako_project::apply::{self, ApplyOptions, Chosen, Work, wait_ready};
 
+use super::Command;
 use super::context::Context;
 use super::scene::Scene;
-use super::Command;
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value};
 use crate::command::{complain, say};
 use crate::report::Failure;
 
 const TIMEOUT: Flag = value("timeout", "int", "seconds that containers have to stop").short('t');
-const RESTART_FLAGS: &[Flag] = &[switch("no-deps", "leave what depends on the services alone"), TIMEOUT];
+const RESTART_FLAGS: &[Flag] =
+    &[switch("no-deps", "leave what depends on the services alone"), TIMEOUT];
 const KILL_FLAGS: &[Flag] = &[
     switch("remove-orphans", ""),
     value("signal", "string", "signal to send (default SIGKILL)").short('s'),
@@ -29,30 +30,60 @@ const START_FLAGS: &[Flag] = &[
     switch("wait", "wait until the services run and are healthy"),
     value("wait-timeout", "int", "seconds to wait at most"),
 ];
-const WAIT_FLAGS: &[Flag] = &[switch("down-project", "take the project down when the first container ends")];
+const WAIT_FLAGS: &[Flag] =
+    &[switch("down-project", "take the project down when the first container ends")];
 
 const fn syntax(flags: &'static [&'static [Flag]]) -> Syntax {
     Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags }
 }
 
-pub(super) const START: Command =
-    Command { names: &["start"], about: "Start containers that are there", syntax: syntax(&[START_FLAGS]), run: start };
-pub(super) const STOP: Command =
-    Command { names: &["stop"], about: "Stop containers", syntax: syntax(&[&[TIMEOUT]]), run: stop };
-pub(super) const RESTART: Command =
-    Command { names: &["restart"], about: "Restart containers", syntax: syntax(&[RESTART_FLAGS]), run: restart };
-pub(super) const KILL: Command =
-    Command { names: &["kill"], about: "Send a signal to containers", syntax: syntax(&[KILL_FLAGS]), run: kill };
+pub(super) const START: Command = Command {
+    names: &["start"],
+    about: "Start containers that are there",
+    syntax: syntax(&[START_FLAGS]),
+    run: start,
+};
+pub(super) const STOP: Command = Command {
+    names: &["stop"],
+    about: "Stop containers",
+    syntax: syntax(&[&[TIMEOUT]]),
+    run: stop,
+};
+pub(super) const RESTART: Command = Command {
+    names: &["restart"],
+    about: "Restart containers",
+    syntax: syntax(&[RESTART_FLAGS]),
+    run: restart,
+};
+pub(super) const KILL: Command = Command {
+    names: &["kill"],
+    about: "Send a signal to containers",
+    syntax: syntax(&[KILL_FLAGS]),
+    run: kill,
+};
 pub(super) const PAUSE: Command =
     Command { names: &["pause"], about: "Freeze containers", syntax: syntax(&[]), run: pause };
-pub(super) const UNPAUSE: Command =
-    Command { names: &["unpause"], about: "Let frozen containers go on", syntax: syntax(&[]), run: unpause };
-pub(super) const RM: Command =
-    Command { names: &["rm"], about: "Remove stopped containers", syntax: syntax(&[RM_FLAGS]), run: rm };
+pub(super) const UNPAUSE: Command = Command {
+    names: &["unpause"],
+    about: "Let frozen containers go on",
+    syntax: syntax(&[]),
+    run: unpause,
+};
+pub(super) const RM: Command = Command {
+    names: &["rm"],
+    about: "Remove stopped containers",
+    syntax: syntax(&[RM_FLAGS]),
+    run: rm,
+};
 pub(super) const WAIT: Command = Command {
     names: &["wait"],
     about: "Wait until containers end, then print their exit codes",
-    syntax: Syntax { words: "SERVICE [SERVICE...]", count: Words::AtLeast(1), program: false, flags: &[WAIT_FLAGS] },
+    syntax: Syntax {
+        words: "SERVICE [SERVICE...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[WAIT_FLAGS],
+    },
     run: wait,
 };
 
@@ -81,7 +112,8 @@ fn stop(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 }
 
 fn kill(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
-    let signal = parsed.text("signal").filter(|signal| !signal.is_empty()).unwrap_or("SIGKILL").to_owned();
+    let signal =
+        parsed.text("signal").filter(|signal| !signal.is_empty()).unwrap_or("SIGKILL").to_owned();
     let is_up = |status| matches!(status, Status::Running | Status::Paused | Status::Restarting);
     act(context, parsed, &is_up, &|work, chosen| apply::kill(work, chosen, &signal))
 }
@@ -97,20 +129,25 @@ fn unpause(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 fn start(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let scene = Scene::find(context)?;
     let chosen = scene.chosen(context, &parsed.words, false)?;
-    let there: BTreeSet<String> = chosen.containers.iter().map(|actual| actual.service.clone()).collect();
+    let there: BTreeSet<String> =
+        chosen.containers.iter().map(|actual| actual.service.clone()).collect();
     if let Some(name) = parsed.words.iter().find(|name| !there.contains(*name)) {
         return Err(Failure::new(format!("service \"{name}\" has no container to start")));
     }
     let services = match &scene.loaded {
-        Some(loaded) => with_needs(loaded, scene.containers(context, false)?.iter().map(|a| &a.service), &there),
+        Some(loaded) => {
+            with_needs(loaded, scene.containers(context, false)?.iter().map(|a| &a.service), &there)
+        }
         None => there.clone(),
     };
     let options = options(context, parsed)?;
     let work = scene.work(context, &options)?;
     work.start(&services, None)?;
     if parsed.on("wait") {
-        let limit = parsed.given("wait-timeout").then(|| parsed.integer("wait-timeout")).transpose()?;
-        let limit = limit.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+        let limit =
+            parsed.given("wait-timeout").then(|| parsed.integer("wait-timeout")).transpose()?;
+        let limit =
+            limit.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
         wait_ready(&work, &there, limit.map(std::time::Duration::from_secs))?;
     }
     Ok(0)
@@ -127,7 +164,12 @@ fn with_needs<'n>(
     let mut rest: Vec<String> = services.iter().cloned().collect();
     while let Some(name) = rest.pop() {
         if existing.contains(&name) && out.insert(name.clone()) {
-            rest.extend(loaded.service(&name).into_iter().flat_map(|service| service.depends_on.keys().cloned()));
+            rest.extend(
+                loaded
+                    .service(&name)
+                    .into_iter()
+                    .flat_map(|service| service.depends_on.keys().cloned()),
+            );
         }
     }
     out
@@ -144,7 +186,10 @@ fn restart(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         let all = scene.containers(context, false)?;
         chosen.containers = all
             .into_iter()
-            .filter(|actual| names.contains(&actual.service) || (more.contains(&actual.service) && actual.is_up()))
+            .filter(|actual| {
+                names.contains(&actual.service)
+                    || (more.contains(&actual.service) && actual.is_up())
+            })
             .collect();
     }
     apply::restart(&work, &chosen)?;
@@ -166,7 +211,8 @@ fn rm(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         return Ok(0);
     }
     if !parsed.on("force") && !context.is_dry() {
-        let names: Vec<&str> = chosen.containers.iter().map(|actual| actual.name.as_str()).collect();
+        let names: Vec<&str> =
+            chosen.containers.iter().map(|actual| actual.name.as_str()).collect();
         if !confirmed(&format!("Going to remove {}", names.join(", ")))? {
             return Ok(0);
         }
@@ -179,7 +225,9 @@ fn rm(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 fn confirmed(question: &str) -> Result<bool, Failure> {
     complain(&format!("? {question} (y/N) "));
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::io("the answer cannot be read", &error))?;
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::io("the answer cannot be read", &error))?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -187,7 +235,10 @@ fn wait(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let scene = Scene::find(context)?;
     let chosen = scene.chosen(context, &parsed.words, false)?;
     if chosen.containers.is_empty() {
-        return Err(Failure::new(format!("no containers for project \"{}\"", scene.wanted.project.name)));
+        return Err(Failure::new(format!(
+            "no containers for project \"{}\"",
+            scene.wanted.project.name
+        )));
     }
     let engine = context.engine()?;
     let mut last = 0;
@@ -205,4 +256,3 @@ fn wait(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     }
     Ok(u8::try_from(last & 0xff).unwrap_or(255))
 }
-

@@ -32,7 +32,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["logs"],
     about: "Show what containers write",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run,
 };
 
@@ -41,7 +46,8 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let moment = |flag: &str| -> Result<Option<Moment>, Failure> {
         let Some(text) = parsed.text(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
         let read = Moment::parse_flag(text, now);
-        read.map(Some).map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
+        read.map(Some)
+            .map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
     };
     let tail = match parsed.text("tail") {
         None | Some("all" | "") => None,
@@ -50,8 +56,14 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
             Some(text.parse::<usize>().map_err(bad)?)
         }
     };
-    let options =
-        LogOptions { follow: parsed.on("follow"), since: moment("since")?, until: moment("until")?, tail, stdout: true, stderr: true };
+    let options = LogOptions {
+        follow: parsed.on("follow"),
+        since: moment("since")?,
+        until: moment("until")?,
+        tail,
+        stdout: true,
+        stderr: true,
+    };
     let scene = Scene::find(context)?;
     let mut chosen = scene.chosen(context, &parsed.words, false)?.containers;
     if parsed.given("index") {
@@ -77,7 +89,12 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
 }
 
 /// Prints what is there, oldest first over all containers.
-fn print_all(engine: &Engine, printer: &Printer, options: &LogOptions, chosen: &[Actual]) -> Result<u8, Failure> {
+fn print_all(
+    engine: &Engine,
+    printer: &Printer,
+    options: &LogOptions,
+    chosen: &[Actual],
+) -> Result<u8, Failure> {
     let mut all: Vec<(usize, Entry)> = Vec::new();
     for (at, actual) in chosen.iter().enumerate() {
         for entry in engine.containers().logs(&actual.id, options)? {
@@ -124,7 +141,9 @@ fn follow(
             }
             sleep(Duration::from_millis(50));
             let all = containers(engine, &scene.wanted.project.name)?;
-            let meant = |actual: &Actual| !actual.oneoff && (names.is_empty() || names.contains(&actual.service));
+            let meant = |actual: &Actual| {
+                !actual.oneoff && (names.is_empty() || names.contains(&actual.service))
+            };
             fresh = all.into_iter().filter(|actual| meant(actual) && actual.is_up()).collect();
         }
     })?;

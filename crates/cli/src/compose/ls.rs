@@ -52,16 +52,23 @@ const COLUMNS: Columns = Columns {
 };
 
 fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
-    let part = parsed.text("filter").and_then(|text| text.strip_prefix("name=")).unwrap_or_default().to_owned();
+    let part = parsed
+        .text("filter")
+        .and_then(|text| text.strip_prefix("name="))
+        .unwrap_or_default()
+        .to_owned();
     let mut rows = Vec::new();
     for (name, containers) in all_projects(context.engine()?)? {
         let runs = containers.iter().any(Actual::is_up);
         if !(runs || parsed.on("all")) || !name.contains(&part) {
             continue;
         }
-        let files: BTreeSet<&str> = containers.iter().filter_map(|actual| actual.label(labels::FILES)).collect();
+        let files: BTreeSet<&str> =
+            containers.iter().filter_map(|actual| actual.label(labels::FILES)).collect();
         let files: Vec<&str> = files.into_iter().collect();
-        rows.push(json!({"Name": name, "Status": status(&containers), "ConfigFiles": files.join(",")}));
+        rows.push(
+            json!({"Name": name, "Status": status(&containers), "ConfigFiles": files.join(",")}),
+        );
     }
     if parsed.on("quiet") {
         let names = rows.iter().filter_map(|row| row["Name"].as_str());
@@ -82,7 +89,11 @@ fn status(containers: &[Actual]) -> String {
     for actual in containers {
         *counts.entry(actual.status.as_str()).or_default() += 1;
     }
-    counts.into_iter().map(|(state, count)| format!("{state}({count})")).collect::<Vec<_>>().join(", ")
+    counts
+        .into_iter()
+        .map(|(state, count)| format!("{state}({count})"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn version(_: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
@@ -92,7 +103,10 @@ fn version(_: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     } else if parsed.text("format") == Some("json") {
         say(&format!("{}\n", json!({"version": format!("v{spoken}")})));
     } else {
-        say(&format!("hako compose version {} (Docker Compose version v{spoken})\n", env!("CARGO_PKG_VERSION")));
+        say(&format!(
+            "hako compose version {} (Docker Compose version v{spoken})\n",
+            env!("CARGO_PKG_VERSION")
+        ));
     }
     Ok(0)
 }

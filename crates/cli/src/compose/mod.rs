@@ -20,15 +20,19 @@ mod ls;
 mod port;
 mod printer;
 mod progress;
-mod ps;
 mod provision;
+mod ps;
 mod run;
 mod scale;
 mod scene;
 mod up;
 mod volumes;
+mod watch;
 
-use crate::args::{Flag, Parsed, Syntax, UsageError, Words, did_you_mean, help, parse, switch, usage_line, value, values};
+use crate::args::{
+    Flag, Parsed, Syntax, UsageError, Words, did_you_mean, help, parse, switch, usage_line, value,
+    values,
+};
 use crate::command::{complain, say};
 use crate::report::Failure;
 use crate::session::Session;
@@ -61,7 +65,8 @@ const FLAGS: &[Flag] = &[
     value("workdir", "string", ""),
 ];
 
-const SYNTAX: Syntax = Syntax { words: "COMMAND", count: Words::AtLeast(0), program: true, flags: &[FLAGS] };
+const SYNTAX: Syntax =
+    Syntax { words: "COMMAND", count: Words::AtLeast(0), program: true, flags: &[FLAGS] };
 
 const COMMANDS: &[&Command] = &[
     &containers::ATTACH,
@@ -95,6 +100,7 @@ const COMMANDS: &[&Command] = &[
     &up::COMMAND,
     &ls::VERSION,
     &volumes::COMMAND,
+    &watch::COMMAND,
     &lifecycle::WAIT,
 ];
 
@@ -108,7 +114,7 @@ pub(crate) fn main(session: &Session, words: &[String]) -> Result<u8, Failure> {
             say(&overview());
             return Ok(0);
         }
-        read => read.map_err(|error| misused(error, "compose", &SYNTAX))?,
+        read => read.map_err(|error| misused(&error, "compose", &SYNTAX))?,
     };
     if globals.on("version") {
         return (ls::VERSION.run)(&Context::new(session, globals)?, &Parsed::default());
@@ -125,7 +131,8 @@ pub(crate) fn main(session: &Session, words: &[String]) -> Result<u8, Failure> {
         ("help", Some((asked, _))) => (asked.clone(), vec!["--help".to_owned()]),
         _ => (name.clone(), rest.to_vec()),
     };
-    let Some(command) = COMMANDS.iter().find(|command| command.names.contains(&name.as_str())) else {
+    let Some(command) = COMMANDS.iter().find(|command| command.names.contains(&name.as_str()))
+    else {
         let failure = Failure::new(format!("unknown docker command: \"compose {name}\""));
         let names = COMMANDS.iter().flat_map(|command| command.names.iter().copied());
         return Err(match did_you_mean(&name, names) {
@@ -139,23 +146,25 @@ pub(crate) fn main(session: &Session, words: &[String]) -> Result<u8, Failure> {
             say(&help(&[&shown], command.about, &command.syntax));
             return Ok(0);
         }
-        read => read.map_err(|error| misused(error, &shown, &command.syntax))?,
+        read => read.map_err(|error| misused(&error, &shown, &command.syntax))?,
     };
     (command.run)(&Context::new(session, globals)?, &parsed)
 }
 
-fn misused(error: UsageError, name: &str, syntax: &Syntax) -> Failure {
+fn misused(error: &UsageError, name: &str, syntax: &Syntax) -> Failure {
     let code = if matches!(error, UsageError::Count(_)) { 1 } else { 16 };
-    let near = match &error {
+    let near = match error {
         UsageError::UnknownLong(flag) => did_you_mean(flag, syntax.all().map(|flag| flag.long)),
         _ => None,
     };
-    let hint = near.map_or_else(|| usage_line(name, syntax), |flag| format!("did you mean `--{flag}`?"));
+    let hint =
+        near.map_or_else(|| usage_line(name, syntax), |flag| format!("did you mean `--{flag}`?"));
     Failure::new(error.to_string()).with_code(code).with_hint(hint)
 }
 
 fn overview() -> String {
-    let mut text = help(&["compose"], "Projects of several containers, described by Compose files", &SYNTAX);
+    let mut text =
+        help(&["compose"], "Projects of several containers, described by Compose files", &SYNTAX);
     text.push_str("\nCommands:\n");
     for command in COMMANDS {
         text.push_str(&format!("  {:<12}{}\n", command.names[0], command.about));

@@ -36,9 +36,13 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let protocol = parsed.text("protocol").or(inner).unwrap_or("tcp").to_lowercase();
     let actual = Scene::find(context)?.container(context, &parsed.words[0], index)?;
     let settings = context.engine()?.containers().network_settings(&actual.container)?;
-    let bindings = settings.ports.get(&format!("{port}/{protocol}")).cloned().flatten().unwrap_or_default();
+    let bindings =
+        settings.ports.get(&format!("{port}/{protocol}")).cloned().flatten().unwrap_or_default();
     let Some(first) = bindings.first() else {
-        return Err(Failure::new(format!("no port {port}/{protocol} for container {}", actual.name)));
+        return Err(Failure::new(format!(
+            "no port {port}/{protocol} for container {}",
+            actual.name
+        )));
     };
     say(&format!("{}:{}\n", bracketed(&first.host_ip), first.host_port));
     Ok(0)

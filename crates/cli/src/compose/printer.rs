@@ -8,7 +8,8 @@ use hako_engine::log::{Entry, Stream};
 use hako_project::Actual;
 
 /// The colours of names, one after the other.
-const COLOURS: [&str; 12] = ["36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1", "31;1", "37;1"];
+const COLOURS: [&str; 12] =
+    ["36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1", "31;1", "37;1"];
 
 /// Prints lines of containers.
 #[derive(Debug)]

@@ -29,7 +29,9 @@ impl Mode {
             "plain" => Ok(Self::Plain),
             "json" => Ok(Self::Json),
             "tty" => Ok(Self::Terminal),
-            "auto" | "" if ansi != "never" && is_terminal(rustix::stdio::stderr()) => Ok(Self::Terminal),
+            "auto" | "" if ansi != "never" && is_terminal(rustix::stdio::stderr()) => {
+                Ok(Self::Terminal)
+            }
             "auto" | "" => Ok(Self::Plain),
             _ => Err(Failure::new(format!("unsupported --progress value \"{text}\""))),
         }
@@ -103,7 +105,10 @@ impl Progress for Screen {
                     Status::Failed => "Error",
                     Status::Warning => "Warning",
                 };
-                format!("{}\n", serde_json::json!({"dry-run": self.dry, "id": subject, "status": status, "text": what}))
+                format!(
+                    "{}\n",
+                    serde_json::json!({"dry-run": self.dry, "id": subject, "status": status, "text": what})
+                )
             }
             Mode::Terminal => {
                 let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

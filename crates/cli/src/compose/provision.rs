@@ -94,8 +94,9 @@ pub(super) fn provide(
                 pulls.insert(image, (name.clone(), service.platform.parse().ok()));
             }
             Need::Absent => {
-                return Err(Failure::new(format!("No such image: {image}"))
-                    .with_hint(format!("the service `{name}` needs it; build it with `hako compose build {name}`")));
+                return Err(Failure::new(format!("No such image: {image}")).with_hint(format!(
+                    "the service `{name}` needs it; build it with `hako compose build {name}`"
+                )));
             }
         }
     }
@@ -103,7 +104,12 @@ pub(super) fn provide(
         pull(context, service, image, platform.as_ref(), how.quiet_pull)?;
     }
     if !builds.is_empty() {
-        build::build(context, loaded, &builds, &build::Options { quiet: how.quiet_build, ..Default::default() })?;
+        build::build(
+            context,
+            loaded,
+            &builds,
+            &build::Options { quiet: how.quiet_build, ..Default::default() },
+        )?;
     }
     let mut images = BTreeMap::new();
     for (name, service) in project.services.iter().filter(|(name, _)| services.contains(*name)) {

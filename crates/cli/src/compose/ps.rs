@@ -31,7 +31,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["ps"],
     about: "List containers",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run,
 };
 
@@ -58,7 +63,8 @@ const COLUMNS: Columns = Columns {
     table: "{{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}",
 };
 
-const STATES: [&str; 7] = ["paused", "restarting", "removing", "running", "dead", "created", "exited"];
+const STATES: [&str; 7] =
+    ["paused", "restarting", "removing", "running", "dead", "created", "exited"];
 
 fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let states = states(parsed)?;
@@ -76,12 +82,16 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         return Ok(0);
     }
     if parsed.on("services") {
-        let services: BTreeSet<&str> = chosen.iter().map(|actual| actual.service.as_str()).collect();
+        let services: BTreeSet<&str> =
+            chosen.iter().map(|actual| actual.service.as_str()).collect();
         say(&services.into_iter().map(|name| format!("{name}\n")).collect::<String>());
         return Ok(0);
     }
     let engine = context.engine()?;
-    let rows = chosen.iter().map(|actual| row(engine, actual, parsed.on("no-trunc"))).collect::<Result<Vec<_>, _>>()?;
+    let rows = chosen
+        .iter()
+        .map(|actual| row(engine, actual, parsed.on("no-trunc")))
+        .collect::<Result<Vec<_>, _>>()?;
     print(parsed.text("format"), &rows)?;
     Ok(0)
 }
@@ -94,13 +104,17 @@ fn states(parsed: &Parsed) -> Result<BTreeSet<String>, Failure> {
             Some(("status", state)) => {
                 out.insert(state.to_owned());
             }
-            Some(("source", _)) => return Err(Failure::new("filtering by source is not supported")),
+            Some(("source", _)) => {
+                return Err(Failure::new("filtering by source is not supported"));
+            }
             Some((name, _)) => return Err(Failure::new(format!("unknown filter {name}"))),
             None => return Err(Failure::new("arguments to --filter should be in form KEY=VAL")),
         }
     }
     match out.iter().find(|state| !STATES.contains(&state.as_str())) {
-        Some(state) => Err(Failure::new(format!("unknown status \"{state}\"")).with_hint(STATES.join(", "))),
+        Some(state) => {
+            Err(Failure::new(format!("unknown status \"{state}\"")).with_hint(STATES.join(", ")))
+        }
         None => Ok(out),
     }
 }
@@ -128,7 +142,13 @@ fn row(engine: &Engine, actual: &Actual, whole: bool) -> Result<Value, Failure> 
     let mounts: Vec<&str> = record
         .mounts
         .iter()
-        .map(|mount| if mount.point.name.is_empty() { mount.point.source.as_str() } else { mount.point.name.as_str() })
+        .map(|mount| {
+            if mount.point.name.is_empty() {
+                mount.point.source.as_str()
+            } else {
+                mount.point.name.as_str()
+            }
+        })
         .collect();
     let volumes = record.mounts.iter().filter(|mount| !mount.point.name.is_empty()).count();
     let names: Vec<&str> = settings.networks.keys().map(String::as_str).collect();
@@ -162,7 +182,11 @@ pub(super) fn print(format: Option<&str>, rows: &[Value]) -> Result<(), Failure>
 }
 
 /// Prints rows as a table of `columns`, as JSON lines, or through a template.
-pub(super) fn print_as(format: Option<&str>, rows: &[Value], columns: Columns) -> Result<(), Failure> {
+pub(super) fn print_as(
+    format: Option<&str>,
+    rows: &[Value],
+    columns: Columns,
+) -> Result<(), Failure> {
     match format {
         Some("json") => {
             say(&rows.iter().map(|row| format!("{row}\n")).collect::<String>());
@@ -170,7 +194,8 @@ pub(super) fn print_as(format: Option<&str>, rows: &[Value], columns: Columns) -
         }
         Some(text) if !text.is_empty() && !text.starts_with("table") => {
             let source = text.replace("\\t", "\t").replace("\\n", "\n");
-            let failed = |error: crate::format::TemplateError| Failure::new(error.to_string()).with_code(64);
+            let failed =
+                |error: crate::format::TemplateError| Failure::new(error.to_string()).with_code(64);
             let template = Template::parse(&source).map_err(failed)?;
             for row in rows {
                 say(&format!("{}\n", template.run(&of_struct(row)).map_err(failed)?));

@@ -3,7 +3,7 @@
 use hako_compose::model::{Mount, Port, Service};
 use hako_engine::container::StartOptions;
 use hako_project::apply::{ApplyOptions, OneOff, Work, create_oneoff};
-use hako_project::{PlanOptions, Wanted, containers, plan, remember};
+use hako_project::{PlanOptions, Wanted, containers, plan, remember, with_networks};
 use hako_types::{ContainerId, port};
 
 use super::Command;
@@ -80,11 +80,16 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let options = ApplyOptions { images: images.clone(), ..context.apply_options()? };
     let wanted = Wanted::new(&loaded);
     let engine = context.engine()?;
-    let work =
-        Work { settings: engine.settings(), wanted: &wanted, options: &options, progress: context.screen.as_ref() };
+    let work = Work {
+        settings: engine.settings(),
+        wanted: &wanted,
+        options: &options,
+        progress: context.screen.as_ref(),
+    };
     if !needed.is_empty() {
-        let actual = containers(engine, &wanted.project.name)?;
-        let plan_options = PlanOptions { services: needed.clone(), images, ..PlanOptions::default() };
+        let actual = with_networks(engine, containers(engine, &wanted.project.name)?)?;
+        let plan_options =
+            PlanOptions { services: needed.clone(), images, ..PlanOptions::default() };
         let plan = plan(&wanted, &all_services(&loaded), &actual, &plan_options)?;
         work.converge(&plan, false)?;
         work.start(&needed, Some(&plan))?;
@@ -96,7 +101,12 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     start(context, parsed, &work, &name)
 }
 
-fn start(context: &Context<'_>, parsed: &Parsed, work: &Work<'_>, name: &str) -> Result<u8, Failure> {
+fn start(
+    context: &Context<'_>,
+    parsed: &Parsed,
+    work: &Work<'_>,
+    name: &str,
+) -> Result<u8, Failure> {
     let Some(service) = work.wanted.project.services.get(name) else { return Ok(1) };
     let detach = parsed.on("detach");
     let interactive = !detach && parsed.text("interactive") != Some("false");
@@ -110,7 +120,12 @@ fn start(context: &Context<'_>, parsed: &Parsed, work: &Work<'_>, name: &str) ->
         None => format!("{}-{name}-run-{slug}", work.wanted.project.name),
     };
     if context.is_dry() {
-        hako_project::Progress::tell(context.screen.as_ref(), &format!("Container {container}"), "Created", hako_project::Status::Done);
+        hako_project::Progress::tell(
+            context.screen.as_ref(),
+            &format!("Container {container}"),
+            "Created",
+            hako_project::Status::Done,
+        );
         return Ok(0);
     }
     let one = OneOff {
@@ -125,7 +140,11 @@ fn start(context: &Context<'_>, parsed: &Parsed, work: &Work<'_>, name: &str) ->
     let id = create_oneoff(work, &one)?;
     context.screen.settle();
     if detach {
-        context.engine()?.containers().start(&id, StartOptions::default()).map_err(Failure::running)?;
+        context
+            .engine()?
+            .containers()
+            .start(&id, StartOptions::default())
+            .map_err(Failure::running)?;
         say(&format!("{id}\n"));
         return Ok(0);
     }
@@ -138,7 +157,12 @@ fn start(context: &Context<'_>, parsed: &Parsed, work: &Work<'_>, name: &str) ->
 }
 
 /// Returns the service as the flags want it.
-fn changed(context: &Context<'_>, parsed: &Parsed, service: &Service, tty: bool) -> Result<Service, Failure> {
+fn changed(
+    context: &Context<'_>,
+    parsed: &Parsed,
+    service: &Service,
+    tty: bool,
+) -> Result<Service, Failure> {
     let mut model = service.clone();
     model.tty = tty;
     model.scale = None;
@@ -147,7 +171,8 @@ fn changed(context: &Context<'_>, parsed: &Parsed, service: &Service, tty: bool)
         model.command = Some(parsed.words[1..].to_vec());
     }
     if let Some(text) = parsed.text("entrypoint") {
-        let words = shlex::split(text).ok_or_else(|| Failure::new(format!("`{text}` has a quote that is not closed")))?;
+        let words = shlex::split(text)
+            .ok_or_else(|| Failure::new(format!("`{text}` has a quote that is not closed")))?;
         model.entrypoint = Some(words);
         if parsed.words.len() == 1 {
             model.command = None;
@@ -158,7 +183,11 @@ fn changed(context: &Context<'_>, parsed: &Parsed, service: &Service, tty: bool)
             text.clone_into(target);
         }
     }
-    let env = create::environment(&context.session.around, &parsed.list("env-from-file"), &parsed.list("env"));
+    let env = create::environment(
+        &context.session.around,
+        &parsed.list("env-from-file"),
+        &parsed.list("env"),
+    );
     for line in env.map_err(Failure::new)? {
         let (key, value) = line.split_once('=').unwrap_or((&line, ""));
         model.environment.insert(key.to_owned(), Some(value.to_owned()));
@@ -220,8 +249,8 @@ fn mount(context: &Context<'_>, text: &str) -> Result<Mount, Failure> {
         source,
         target: target.to_owned(),
         read_only: mode.split(',').any(|word| word == "ro"),
-        bind: is_path.then(|| hako_compose::model::Bind { create_host_path: true, ..Default::default() }),
+        bind: is_path
+            .then(|| hako_compose::model::Bind { create_host_path: true, ..Default::default() }),
         ..Mount::default()
     })
 }
-

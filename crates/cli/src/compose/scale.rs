@@ -22,8 +22,11 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let mut loaded = context.load()?;
-    let names: Vec<String> =
-        parsed.words.iter().map(|text| text.split('=').next().unwrap_or_default().to_owned()).collect();
+    let names: Vec<String> = parsed
+        .words
+        .iter()
+        .map(|text| text.split('=').next().unwrap_or_default().to_owned())
+        .collect();
     loaded.enable(&names).map_err(|error| failure(error).with_code(1))?;
     loaded.settle().map_err(failure)?;
     let scale = scales(&loaded, &parsed.words)?;

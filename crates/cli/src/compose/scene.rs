@@ -22,7 +22,10 @@ impl Scene {
     /// Returns the project of the files, or where there are none the one of the given name.
     pub(super) fn find(context: &Context<'_>) -> Result<Self, Failure> {
         let options = context.options();
-        let named = options.name.clone().or_else(|| context.environment.get("COMPOSE_PROJECT_NAME").cloned());
+        let named = options
+            .name
+            .clone()
+            .or_else(|| context.environment.get("COMPOSE_PROJECT_NAME").cloned());
         match context.load_by(&options) {
             Ok(mut loaded) => {
                 // Optional dependencies are forgotten; what a profile has turned off is no mistake here.
@@ -33,7 +36,10 @@ impl Scene {
             Err(Error::NoFile(_)) if named.is_some() && options.files.is_empty() => {
                 let name = named.unwrap_or_default();
                 let wanted = recall(context.engine()?, &name)?;
-                let empty = || Wanted { project: Project { name, ..Project::default() }, ..Wanted::default() };
+                let empty = || Wanted {
+                    project: Project { name, ..Project::default() },
+                    ..Wanted::default()
+                };
                 Ok(Self { wanted: wanted.unwrap_or_else(empty), known: None, loaded: None })
             }
             Err(error) => Err(failure(error)),
@@ -41,16 +47,28 @@ impl Scene {
     }
 
     /// Returns the project's containers, those of `run` included when `oneoff` says so.
-    pub(super) fn containers(&self, context: &Context<'_>, oneoff: bool) -> Result<Vec<Actual>, Failure> {
+    pub(super) fn containers(
+        &self,
+        context: &Context<'_>,
+        oneoff: bool,
+    ) -> Result<Vec<Actual>, Failure> {
         let all = containers(context.engine()?, &self.wanted.project.name)?;
         Ok(all.into_iter().filter(|actual| oneoff || !actual.oneoff).collect())
     }
 
     /// Returns the containers of the services that are named; no names are all.
-    pub(super) fn chosen(&self, context: &Context<'_>, names: &[String], oneoff: bool) -> Result<Chosen, Failure> {
+    pub(super) fn chosen(
+        &self,
+        context: &Context<'_>,
+        names: &[String],
+        oneoff: bool,
+    ) -> Result<Chosen, Failure> {
         let all = self.containers(context, oneoff)?;
         self.check(names, &all)?;
-        let containers = all.into_iter().filter(|actual| names.is_empty() || names.contains(&actual.service)).collect();
+        let containers = all
+            .into_iter()
+            .filter(|actual| names.is_empty() || names.contains(&actual.service))
+            .collect();
         Ok(Chosen { containers })
     }
 
@@ -69,16 +87,30 @@ impl Scene {
     }
 
     /// Returns the container of a service with this number.
-    pub(super) fn container(&self, context: &Context<'_>, service: &str, index: u32) -> Result<Actual, Failure> {
+    pub(super) fn container(
+        &self,
+        context: &Context<'_>,
+        service: &str,
+        index: u32,
+    ) -> Result<Actual, Failure> {
         let all = self.containers(context, false)?;
         self.check(std::slice::from_ref(&service.to_owned()), &all)?;
         let mut own = all.into_iter().filter(|actual| actual.service == service);
         let found = if index == 0 { own.next() } else { own.find(|actual| actual.number == index) };
-        found.ok_or_else(|| Failure::new(format!("service \"{service}\" is not running container #{}", index.max(1))))
+        found.ok_or_else(|| {
+            Failure::new(format!(
+                "service \"{service}\" is not running container #{}",
+                index.max(1)
+            ))
+        })
     }
 
     /// Returns the work on this project.
-    pub(super) fn work<'a>(&'a self, context: &'a Context<'_>, options: &'a ApplyOptions) -> Result<Work<'a>, Failure> {
+    pub(super) fn work<'a>(
+        &'a self,
+        context: &'a Context<'_>,
+        options: &'a ApplyOptions,
+    ) -> Result<Work<'a>, Failure> {
         Ok(Work {
             settings: context.engine()?.settings(),
             wanted: &self.wanted,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hako_compose::Loaded;
 use hako_project::apply::{ApplyOptions, Work, wait_ready};
-use hako_project::{Plan, PlanOptions, Wanted, containers, plan, remember};
+use hako_project::{Plan, PlanOptions, Wanted, containers, plan, remember, with_networks};
 
 use super::attached::{self, Attached};
 use super::context::{Context, failure};
@@ -30,7 +30,10 @@ pub(super) const SHARED: &[Flag] = &[
 
 const FLAGS: &[Flag] = &[
     switch("abort-on-container-exit", "stop all containers when one ends"),
-    switch("abort-on-container-failure", "stop all containers when one ends with another code than 0"),
+    switch(
+        "abort-on-container-failure",
+        "stop all containers when one ends with another code than 0",
+    ),
     switch("always-recreate-deps", "make what the services need anew, too"),
     values("attach", "list", "show the output of these services only"),
     switch("attach-dependencies", "show the output of what the services need, too"),
@@ -53,7 +56,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["up"],
     about: "Make and start the services' containers",
-    syntax: Syntax { words: "[SERVICE...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS, SHARED] },
+    syntax: Syntax {
+        words: "[SERVICE...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS, SHARED],
+    },
     run,
 };
 
@@ -108,7 +116,10 @@ impl Request {
             return Err(Failure::new("--force-recreate and --no-recreate are incompatible"));
         }
         let pull = parsed.text("pull").filter(|text| !text.is_empty()).map(str::to_owned);
-        if let Some(policy) = pull.as_deref().filter(|text| !["always", "missing", "never", "build", "newer"].contains(text)) {
+        if let Some(policy) = pull
+            .as_deref()
+            .filter(|text| !["always", "missing", "never", "build", "newer"].contains(text))
+        {
             return Err(Failure::new(format!("invalid --pull option \"{policy}\"")));
         }
         Ok(Self {
@@ -144,7 +155,7 @@ impl Request {
         let engine = context.engine()?;
         let wanted = Wanted::new(&self.loaded);
         self.apply.images = provide(context, &self.loaded, &self.services, &self.provision)?;
-        let actual = containers(engine, &wanted.project.name)?;
+        let actual = with_networks(engine, containers(engine, &wanted.project.name)?)?;
         let forced = |services: &BTreeSet<String>| PlanOptions {
             services: services.clone(),
             scale: self.scale.clone(),
@@ -182,7 +193,10 @@ impl Request {
 }
 
 fn ignores_orphans(context: &Context<'_>) -> bool {
-    context.environment.get("COMPOSE_IGNORE_ORPHANS").is_some_and(|text| ["1", "true"].contains(&text.to_ascii_lowercase().as_str()))
+    context
+        .environment
+        .get("COMPOSE_IGNORE_ORPHANS")
+        .is_some_and(|text| ["1", "true"].contains(&text.to_ascii_lowercase().as_str()))
 }
 
 impl Raised {
@@ -200,7 +214,8 @@ impl Raised {
 pub(super) fn scales(loaded: &Loaded, given: &[String]) -> Result<BTreeMap<String, u32>, Failure> {
     let mut out = BTreeMap::new();
     for text in given {
-        let bad = || Failure::new(format!("invalid --scale option \"{text}\". Should be SERVICE=NUM"));
+        let bad =
+            || Failure::new(format!("invalid --scale option \"{text}\". Should be SERVICE=NUM"));
         let (name, count) = text.split_once('=').ok_or_else(bad)?;
         let count = count.parse().map_err(|_| bad())?;
         if !loaded.project.services.contains_key(name) {
@@ -213,11 +228,14 @@ pub(super) fn scales(loaded: &Loaded, given: &[String]) -> Result<BTreeMap<Strin
 
 fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     let detach = parsed.on("detach") || parsed.on("wait") || parsed.on("no-start");
-    let exit_from = parsed.text("exit-code-from").filter(|name| !name.is_empty()).map(str::to_owned);
+    let exit_from =
+        parsed.text("exit-code-from").filter(|name| !name.is_empty()).map(str::to_owned);
     let abort = parsed.on("abort-on-container-exit") || exit_from.is_some();
     let abort_on_failure = parsed.on("abort-on-container-failure");
     if detach && (abort || abort_on_failure || !parsed.list("attach").is_empty()) {
-        return Err(Failure::new("--detach, --wait and --no-start cannot be combined with flags that stay attached"));
+        return Err(Failure::new(
+            "--detach, --wait and --no-start cannot be combined with flags that stay attached",
+        ));
     }
     let request = Request::read(context, parsed)?;
     if let Some(name) = exit_from.as_ref().filter(|name| !request.services.contains(*name)) {
@@ -233,8 +251,11 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     if detach || context.is_dry() {
         work.start(&services, Some(&raised.plan))?;
         if parsed.on("wait") && !context.is_dry() {
-            let limit = parsed.given("wait-timeout").then(|| parsed.integer("wait-timeout")).transpose()?;
-            let limit = limit.filter(|seconds| *seconds > 0).and_then(|seconds| u64::try_from(seconds).ok());
+            let limit =
+                parsed.given("wait-timeout").then(|| parsed.integer("wait-timeout")).transpose()?;
+            let limit = limit
+                .filter(|seconds| *seconds > 0)
+                .and_then(|seconds| u64::try_from(seconds).ok());
             wait_ready(&work, &services, limit.map(Duration::from_secs))?;
         }
         return Ok(0);
@@ -269,7 +290,8 @@ fn shown(parsed: &Parsed, request: &Request) -> Result<BTreeSet<String>, Failure
     };
     let silent = parsed.list("no-attach");
     let wants = |name: &String| {
-        !silent.contains(name) && request.loaded.service(name).is_none_or(|service| service.attach != Some(false))
+        !silent.contains(name)
+            && request.loaded.service(name).is_none_or(|service| service.attach != Some(false))
     };
     Ok(base.into_iter().filter(wants).collect())
 }

@@ -6,8 +6,8 @@ use hako_project::labels;
 use serde_json::json;
 
 use super::Command;
-use super::context::Context;
 use super::containers::labels_text;
+use super::context::Context;
 use super::ps::print_as;
 use super::scene::Scene;
 use crate::args::{Parsed, Syntax, Words, switch, value};
@@ -31,7 +31,12 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const COLUMNS: Columns = Columns {
-    headings: &[("Driver", "DRIVER"), ("Name", "VOLUME NAME"), ("Mountpoint", "MOUNTPOINT"), ("Labels", "LABELS")],
+    headings: &[
+        ("Driver", "DRIVER"),
+        ("Name", "VOLUME NAME"),
+        ("Mountpoint", "MOUNTPOINT"),
+        ("Labels", "LABELS"),
+    ],
     table: "{{.Driver}}\t{{.Name}}",
 };
 

@@ -29,7 +29,7 @@ pub(super) fn contents(
 }
 
 impl Loaded {
-    /// Returns the hash of what a service's containers are made from: not how many there are, what they wait for,
+    /// Returns the hash of what a service's containers and networks are made from: not how many there are, what they wait for,
     /// or how their image is built or pulled, but what the secrets and configs hold that are written into them.
     #[must_use]
     pub fn config_hash(&self, service: &Service) -> String {
@@ -41,6 +41,8 @@ impl Loaded {
             .chain(service.configs.iter().map(|grant| format!("config {}", grant.source)))
             .filter_map(|key| self.contents.get(&key))
             .collect();
+        let networks: Vec<String> =
+            service.networks.keys().filter_map(|key| self.network_hash(key)).collect();
         service.build = None;
         service.develop = None;
         service.pull_policy = String::new();
@@ -51,10 +53,18 @@ impl Loaded {
             deploy.replicas = None;
         }
         let mut text = serde_json::to_string(&service).unwrap_or_default();
-        for digest in given {
+        for digest in given.into_iter().chain(&networks) {
             text.push('\n');
             text.push_str(digest);
         }
         Digest::of(text.as_bytes()).hex().to_owned()
+    }
+
+    /// Returns the hash of what a network is made from; nothing when it is made elsewhere or not at all.
+    #[must_use]
+    pub fn network_hash(&self, key: &str) -> Option<String> {
+        let network = self.project.networks.get(key).filter(|network| !network.external)?;
+        let text = serde_json::to_string(network).unwrap_or_default();
+        Some(Digest::of(text.as_bytes()).hex().to_owned())
     }
 }

@@ -22,7 +22,11 @@ pub(super) fn service(work: &Work<'_>, name: &str, plan: &ServicePlan) -> Result
             }
             Change::Create { number, name: container } => {
                 work.tell(&subject(container), "Creating", Status::Working);
-                failing(work, container, create(work, &engine, name, &New::fresh(*number, container)))?;
+                failing(
+                    work,
+                    container,
+                    create(work, &engine, name, &New::fresh(*number, container)),
+                )?;
                 work.tell(&subject(container), "Created", Status::Done);
             }
             Change::Recreate { id, old_name, number, name: container, .. } => {
@@ -90,14 +94,25 @@ fn create(work: &Work<'_>, engine: &Engine, name: &str, new: &New<'_>) -> Result
 
 /// Returns the anonymous volumes of a container by target.
 fn carried(engine: &Engine, id: &str) -> Result<BTreeMap<String, String>, Error> {
-    let container = engine.containers().find(id).map_err(Error::engine(format!("cannot read the container `{id}`")))?;
-    let mounts = container.record.mounts.iter().filter(|mount| mount.anonymous || is_anonymous(engine, &mount.point.name));
+    let container = engine
+        .containers()
+        .find(id)
+        .map_err(Error::engine(format!("cannot read the container `{id}`")))?;
+    let mounts = container
+        .record
+        .mounts
+        .iter()
+        .filter(|mount| mount.anonymous || is_anonymous(engine, &mount.point.name));
     Ok(mounts.map(|mount| (mount.point.destination.clone(), mount.point.name.clone())).collect())
 }
 
 /// Tells whether nobody named a volume: it was taken over before.
 fn is_anonymous(engine: &Engine, name: &str) -> bool {
-    !name.is_empty() && engine.volumes().get(name).is_ok_and(|volume| volume.is_some_and(|volume| volume.anonymous))
+    !name.is_empty()
+        && engine
+            .volumes()
+            .get(name)
+            .is_ok_and(|volume| volume.is_some_and(|volume| volume.anonymous))
 }
 
 /// Puts a new container in the place of an old one. When it cannot be made, the old one gets its name back.

@@ -76,7 +76,9 @@ fn networks(work: &Work<'_>, engine: &Engine) -> Result<bool, Error> {
     let all = engine.networks().list().map_err(Error::engine("cannot list the networks"))?;
     let project = &work.wanted.project.name;
     let mut found = false;
-    for network in all.iter().filter(|network| network.spec.labels.get(labels::PROJECT) == Some(project)) {
+    for network in
+        all.iter().filter(|network| network.spec.labels.get(labels::PROJECT) == Some(project))
+    {
         found = true;
         let subject = format!("Network {}", network.spec.name);
         work.tell(&subject, "Removing", Status::Working);
@@ -88,7 +90,10 @@ fn networks(work: &Work<'_>, engine: &Engine) -> Result<bool, Error> {
                 }
                 Err(error) if error.kind() != Kind::NotFound => {
                     work.tell(&subject, "Error", Status::Failed);
-                    return Err(Error::engine(format!("cannot remove the network `{}`", network.spec.name))(error));
+                    return Err(Error::engine(format!(
+                        "cannot remove the network `{}`",
+                        network.spec.name
+                    ))(error));
                 }
                 _ => {}
             }
@@ -102,7 +107,9 @@ fn volumes(work: &Work<'_>, engine: &Engine) -> Result<bool, Error> {
     let all = engine.volumes().list().map_err(Error::engine("cannot list the volumes"))?;
     let project = &work.wanted.project.name;
     let mut found = false;
-    for volume in all.iter().filter(|volume| volume.spec.labels.get(labels::PROJECT) == Some(project)) {
+    for volume in
+        all.iter().filter(|volume| volume.spec.labels.get(labels::PROJECT) == Some(project))
+    {
         found = true;
         let subject = format!("Volume {}", volume.spec.name);
         work.tell(&subject, "Removing", Status::Working);
@@ -114,7 +121,10 @@ fn volumes(work: &Work<'_>, engine: &Engine) -> Result<bool, Error> {
                 }
                 Err(error) if error.kind() != Kind::NotFound => {
                     work.tell(&subject, "Error", Status::Failed);
-                    return Err(Error::engine(format!("cannot remove the volume `{}`", volume.spec.name))(error));
+                    return Err(Error::engine(format!(
+                        "cannot remove the volume `{}`",
+                        volume.spec.name
+                    ))(error));
                 }
                 _ => {}
             }

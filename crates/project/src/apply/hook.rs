@@ -12,13 +12,20 @@ use crate::{Error, Status};
 ///
 /// # Errors
 /// When one cannot be run, or ends with another code than 0.
-pub(super) fn after_start(work: &Work<'_>, engine: &Engine, service: &str, id: &str) -> Result<(), Error> {
+pub(super) fn after_start(
+    work: &Work<'_>,
+    engine: &Engine,
+    service: &str,
+    id: &str,
+) -> Result<(), Error> {
     let Some(found) = work.wanted.project.services.get(service) else { return Ok(()) };
     for hook in &found.post_start {
         let code = run(engine, id, hook)?;
         if code != 0 {
             let command = hook.command.join(" ");
-            return Err(Error::Waiting(format!("the post_start hook `{command}` of `{service}` ended with code {code}")));
+            return Err(Error::Waiting(format!(
+                "the post_start hook `{command}` of `{service}` ended with code {code}"
+            )));
         }
     }
     Ok(())
@@ -30,7 +37,9 @@ pub(super) fn before_stop(work: &Work<'_>, engine: &Engine, service: &str, id: &
     for hook in &found.pre_stop {
         let told = match run(engine, id, hook) {
             Ok(0) => continue,
-            Ok(code) => format!("the pre_stop hook `{}` ended with code {code}", hook.command.join(" ")),
+            Ok(code) => {
+                format!("the pre_stop hook `{}` ended with code {code}", hook.command.join(" "))
+            }
             Err(error) => error.to_string(),
         };
         work.tell(&format!("Service {service}"), &told, Status::Warning);
@@ -40,7 +49,11 @@ pub(super) fn before_stop(work: &Work<'_>, engine: &Engine, service: &str, id: &
 fn run(engine: &Engine, id: &str, hook: &Hook) -> Result<i32, Error> {
     let spec = ExecSpec {
         cmd: hook.command.clone(),
-        env: hook.environment.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?))).collect(),
+        env: hook
+            .environment
+            .iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)))
+            .collect(),
         user: hook.user.clone(),
         working_dir: hook.working_dir.clone(),
         privileged: hook.privileged,
@@ -53,7 +66,9 @@ fn run(engine: &Engine, id: &str, hook: &Hook) -> Result<i32, Error> {
             Ok(Some(Frame::Exit(code))) => return Ok(code),
             Ok(Some(Frame::Failed(_)) | None) => return Ok(126),
             Ok(Some(_)) => {}
-            Err(source) => return Err(Error::Io { doing: "hear the hook of", path: id.into(), source }),
+            Err(source) => {
+                return Err(Error::Io { doing: "hear the hook of", path: id.into(), source });
+            }
         }
     }
 }

@@ -36,13 +36,15 @@ impl Chosen {
         act: &(dyn Fn(&Engine, &Actual) -> Result<(), Error> + Sync),
     ) -> Result<(), Error> {
         in_order(&self.needs(work), direction, work.options.parallel, &|service| {
-            let own: Vec<&Actual> = self.containers.iter().filter(|actual| actual.service == service).collect();
+            let own: Vec<&Actual> =
+                self.containers.iter().filter(|actual| actual.service == service).collect();
             let one = |actual: &Actual| act(&work.open()?, actual);
             if let [single] = own.as_slice() {
                 return one(single);
             }
             std::thread::scope(|scope| {
-                let running: Vec<_> = own.iter().map(|actual| scope.spawn(|| one(actual))).collect();
+                let running: Vec<_> =
+                    own.iter().map(|actual| scope.spawn(|| one(actual))).collect();
                 let joined = running.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
                 joined.collect::<Vec<_>>().into_iter().collect()
             })
@@ -95,7 +97,11 @@ pub fn restart(work: &Work<'_>, chosen: &Chosen) -> Result<(), Error> {
             engine.containers().stop(&actual.id, None, work.options.timeout)?;
             engine.containers().start(&actual.id, StartOptions::default()).map(drop)
         })?;
-        if work.options.dry_run { Ok(()) } else { hook::after_start(work, engine, &actual.service, &actual.id) }
+        if work.options.dry_run {
+            Ok(())
+        } else {
+            hook::after_start(work, engine, &actual.service, &actual.id)
+        }
     })
 }
 
@@ -115,7 +121,9 @@ pub fn restart_dependents(work: &Work<'_>, services: &BTreeSet<String>) -> BTree
 /// When one cannot be sent to.
 pub fn kill(work: &Work<'_>, chosen: &Chosen, signal: &str) -> Result<(), Error> {
     chosen.each(work, Direction::Down, &|engine, actual| {
-        told(work, actual, ["Killing", "Killed", "kill"], || engine.containers().kill(&actual.id, signal))
+        told(work, actual, ["Killing", "Killed", "kill"], || {
+            engine.containers().kill(&actual.id, signal)
+        })
     })
 }
 
@@ -135,7 +143,9 @@ pub fn pause(work: &Work<'_>, chosen: &Chosen) -> Result<(), Error> {
 /// When one cannot go on.
 pub fn unpause(work: &Work<'_>, chosen: &Chosen) -> Result<(), Error> {
     chosen.each(work, Direction::Up, &|engine, actual| {
-        told(work, actual, ["Unpausing", "Unpaused", "unpause"], || engine.containers().unpause(&actual.id))
+        told(work, actual, ["Unpausing", "Unpaused", "unpause"], || {
+            engine.containers().unpause(&actual.id)
+        })
     })
 }
 
@@ -147,7 +157,12 @@ pub fn remove(work: &Work<'_>, chosen: &Chosen, volumes: bool) -> Result<(), Err
     chosen.each(work, Direction::Down, &|engine, actual| remove_one(work, engine, actual, volumes))
 }
 
-pub(super) fn remove_one(work: &Work<'_>, engine: &Engine, actual: &Actual, volumes: bool) -> Result<(), Error> {
+pub(super) fn remove_one(
+    work: &Work<'_>,
+    engine: &Engine,
+    actual: &Actual,
+    volumes: bool,
+) -> Result<(), Error> {
     told(work, actual, ["Removing", "Removed", "remove"], || {
         match engine.containers().remove(&actual.id, RemoveOptions { force: true, volumes }) {
             Err(hako_engine::Error::NoSuch { .. }) => Ok(()),

@@ -20,7 +20,7 @@ use crate::{Actual, Direction, Error, Plan, Progress, Status, Wanted, containers
 pub use down::{DownOptions, down};
 pub use lifecycle::{Chosen, kill, pause, remove, restart, restart_dependents, stop, unpause};
 pub use oneoff::{OneOff, create_oneoff};
-pub use ready::{Readiness, wait_ready};
+pub use ready::{Readiness, readiness, wait_ready};
 
 /// How a plan is applied.
 #[derive(Clone, Debug)]
@@ -39,7 +39,13 @@ pub struct ApplyOptions {
 
 impl Default for ApplyOptions {
     fn default() -> Self {
-        Self { timeout: None, parallel: usize::MAX, renew_volumes: false, images: BTreeMap::new(), dry_run: false }
+        Self {
+            timeout: None,
+            parallel: usize::MAX,
+            renew_volumes: false,
+            images: BTreeMap::new(),
+            dry_run: false,
+        }
     }
 }
 
@@ -95,10 +101,15 @@ impl Work<'_> {
             }
         }
         let needs = self.needs(plan.services.keys());
-        in_order(&needs, Direction::Up, self.options.parallel, &|name| match plan.services.get(name) {
-            Some(service) => converge::service(self, name, service),
-            None => Ok(()),
-        })
+        in_order(
+            &needs,
+            Direction::Up,
+            self.options.parallel,
+            &|name| match plan.services.get(name) {
+                Some(service) => converge::service(self, name, service),
+                None => Ok(()),
+            },
+        )
     }
 
     /// Starts the containers of services, each after what it needs is as it has to be.
@@ -108,7 +119,8 @@ impl Work<'_> {
     pub fn start(&self, services: &BTreeSet<String>, plan: Option<&Plan>) -> Result<(), Error> {
         let needs = self.needs(services.iter());
         in_order(&needs, Direction::Up, self.options.parallel, &|name| {
-            let restart = plan.and_then(|plan| plan.services.get(name)).is_some_and(|plan| plan.restart);
+            let restart =
+                plan.and_then(|plan| plan.services.get(name)).is_some_and(|plan| plan.restart);
             start::service(self, name, restart)
         })
     }
@@ -121,11 +133,17 @@ impl Work<'_> {
         start::dependencies(self, &self.open()?, service)
     }
 
-    fn needs<'n>(&self, names: impl Iterator<Item = &'n String>) -> BTreeMap<String, BTreeSet<String>> {
+    fn needs<'n>(
+        &self,
+        names: impl Iterator<Item = &'n String>,
+    ) -> BTreeMap<String, BTreeSet<String>> {
         let services = &self.wanted.project.services;
         names
             .map(|name| {
-                let others = services.get(name).into_iter().flat_map(|service| service.depends_on.keys().cloned());
+                let others = services
+                    .get(name)
+                    .into_iter()
+                    .flat_map(|service| service.depends_on.keys().cloned());
                 (name.clone(), others.collect())
             })
             .collect()

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use hako_compose::model::{Network, Volume};
-use hako_engine::model::{Ipam, IpamConfig, Map, NetworkSpec, VolumeSpec};
 use hako_engine::Engine;
+use hako_engine::model::{Ipam, IpamConfig, Map, NetworkSpec, VolumeSpec};
 
 use crate::apply::Work;
 use crate::{Error, Status, labels};
 
 /// Makes the networks that services use.
-pub(super) fn networks(work: &Work<'_>, engine: &Engine, services: &BTreeSet<String>) -> Result<(), Error> {
+pub(super) fn networks(
+    work: &Work<'_>,
+    engine: &Engine,
+    services: &BTreeSet<String>,
+) -> Result<(), Error> {
     let project = &work.wanted.project;
     let used: BTreeSet<&String> = services
         .iter()
@@ -23,13 +27,22 @@ pub(super) fn networks(work: &Work<'_>, engine: &Engine, services: &BTreeSet<Str
             found.map_err(|_| Error::ExternalNetwork(network.name.clone()))?;
             continue;
         }
-        if found.is_ok_and(|found| found.spec.name == network.name) {
-            continue;
-        }
         let subject = format!("Network {}", network.name);
+        let hash = work.wanted.network_hashes.get(key);
+        match found.ok().filter(|found| found.spec.name == network.name) {
+            None => {}
+            Some(found) => {
+                let made_from = found.spec.labels.get(labels::NETWORK_HASH);
+                if made_from.is_none() || made_from == hash {
+                    continue;
+                }
+                renew(work, engine, &found, &subject)?;
+            }
+        }
         work.tell(&subject, "Creating", Status::Working);
         if !work.options.dry_run {
-            let spec = network_spec(&project.name, key, network);
+            let mut spec = network_spec(&project.name, key, network);
+            spec.labels.extend(hash.map(|hash| (labels::NETWORK_HASH.to_owned(), hash.clone())));
             let made = engine.networks().create(&spec);
             made.map_err(|error| {
                 work.tell(&subject, "Error", Status::Failed);
@@ -39,6 +52,41 @@ pub(super) fn networks(work: &Work<'_>, engine: &Engine, services: &BTreeSet<Str
         work.tell(&subject, "Created", Status::Done);
     }
     Ok(())
+}
+
+/// Takes away a network that was made from something else. The containers on it are stopped and leave it; their services'
+/// hashes have changed with it, so that they are made anew.
+fn renew(
+    work: &Work<'_>,
+    engine: &Engine,
+    network: &hako_engine::network::Network,
+    subject: &str,
+) -> Result<(), Error> {
+    let name = &network.spec.name;
+    work.tell(subject, "Recreate", Status::Working);
+    if work.options.dry_run {
+        return Ok(());
+    }
+    let doing = || format!("cannot renew the network `{name}`");
+    for actual in work.containers(engine)? {
+        let settings = engine
+            .containers()
+            .network_settings(&actual.container)
+            .map_err(Error::engine(doing()))?;
+        if settings.networks.contains_key(name) {
+            if actual.is_up() {
+                engine
+                    .containers()
+                    .stop(&actual.id, None, work.options.timeout)
+                    .map_err(Error::engine(doing()))?;
+            }
+            engine
+                .networks()
+                .disconnect(&network.id, &actual.id, true)
+                .map_err(Error::engine(doing()))?;
+        }
+    }
+    engine.networks().remove(&network.id).map_err(Error::engine(doing())).map(drop)
 }
 
 fn network_spec(project: &str, key: &str, network: &Network) -> NetworkSpec {
@@ -70,16 +118,27 @@ fn network_spec(project: &str, key: &str, network: &Network) -> NetworkSpec {
 }
 
 /// Makes the volumes that services use.
-pub(super) fn volumes(work: &Work<'_>, engine: &Engine, services: &BTreeSet<String>) -> Result<(), Error> {
+pub(super) fn volumes(
+    work: &Work<'_>,
+    engine: &Engine,
+    services: &BTreeSet<String>,
+) -> Result<(), Error> {
     let project = &work.wanted.project;
     let used: BTreeSet<&String> = services
         .iter()
         .filter_map(|name| project.services.get(name))
-        .flat_map(|service| service.volumes.iter().filter(|mount| mount.r#type == "volume").map(|mount| &mount.source))
+        .flat_map(|service| {
+            service
+                .volumes
+                .iter()
+                .filter(|mount| mount.r#type == "volume")
+                .map(|mount| &mount.source)
+        })
         .collect();
     for (key, volume) in project.volumes.iter().filter(|(key, _)| used.contains(key)) {
         let found = engine.volumes().get(&volume.name);
-        let found = found.map_err(Error::engine(format!("cannot read the volume `{}`", volume.name)))?;
+        let found =
+            found.map_err(Error::engine(format!("cannot read the volume `{}`", volume.name)))?;
         match found {
             None if volume.external => return Err(Error::ExternalVolume(volume.name.clone())),
             Some(found) => {
@@ -95,7 +154,12 @@ pub(super) fn volumes(work: &Work<'_>, engine: &Engine, services: &BTreeSet<Stri
     Ok(())
 }
 
-fn create_volume(work: &Work<'_>, engine: &Engine, key: &str, volume: &Volume) -> Result<(), Error> {
+fn create_volume(
+    work: &Work<'_>,
+    engine: &Engine,
+    key: &str,
+    volume: &Volume,
+) -> Result<(), Error> {
     let subject = format!("Volume {}", volume.name);
     work.tell(&subject, "Creating", Status::Working);
     if !work.options.dry_run {

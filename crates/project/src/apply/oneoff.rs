@@ -58,6 +58,7 @@ pub fn create_oneoff(work: &Work<'_>, one: &OneOff<'_>) -> Result<String, Error>
     request.config.open_stdin = one.interactive || one.model.stdin_open;
     request.config.stdin_once = one.interactive;
     let created = engine.containers().create(&request);
-    let created = created.map_err(Error::engine(format!("cannot create the container `{}`", one.name)))?;
+    let created =
+        created.map_err(Error::engine(format!("cannot create the container `{}`", one.name)))?;
     Ok(created.id.as_str().to_owned())
 }

@@ -24,7 +24,7 @@ pub enum Readiness {
 }
 
 /// How long a container without a health check must have run to count as running: one that dies at once is not fine.
-const SETTLED: Duration = Duration::from_millis(1200);
+const SETTLED: Duration = Duration::from_millis(1500);
 
 /// Says how far a container is. `is_job` is one whose end with 0 somebody waits for.
 #[must_use]
@@ -32,14 +32,22 @@ pub fn readiness(name: &str, state: &State, is_job: bool, now: Moment) -> Readin
     let health = state.health.as_ref().map(|health| health.status.as_str());
     match (state.status, health) {
         (Life::Running, Some("healthy")) => Readiness::Ready,
-        (Life::Running, Some("unhealthy")) => Readiness::Never(format!("container {name} is unhealthy")),
+        (Life::Running, Some("unhealthy")) => {
+            Readiness::Never(format!("container {name} is unhealthy"))
+        }
         (Life::Running, Some("starting")) => Readiness::Waiting,
         (Life::Running, _) => {
             let age = now.nanos().saturating_sub(state.started_at.nanos());
-            if u128::try_from(age).unwrap_or(0) >= SETTLED.as_nanos() { Readiness::Ready } else { Readiness::Waiting }
+            if u128::try_from(age).unwrap_or(0) >= SETTLED.as_nanos() {
+                Readiness::Ready
+            } else {
+                Readiness::Waiting
+            }
         }
         (Life::Exited | Life::Dead, _) if is_job && state.exit_code == 0 => Readiness::Ready,
-        (Life::Exited | Life::Dead, _) => Readiness::Never(format!("container {name} exited ({})", state.exit_code)),
+        (Life::Exited | Life::Dead, _) => {
+            Readiness::Never(format!("container {name} exited ({})", state.exit_code))
+        }
         _ => Readiness::Waiting,
     }
 }
@@ -48,7 +56,11 @@ pub fn readiness(name: &str, state: &State, is_job: bool, now: Moment) -> Readin
 ///
 /// # Errors
 /// When one cannot become ready any more, or the time is over.
-pub fn wait_ready(work: &Work<'_>, services: &BTreeSet<String>, limit: Option<Duration>) -> Result<(), Error> {
+pub fn wait_ready(
+    work: &Work<'_>,
+    services: &BTreeSet<String>,
+    limit: Option<Duration>,
+) -> Result<(), Error> {
     let engine = work.open()?;
     let end = limit.map(|limit| Instant::now() + limit);
     let jobs: BTreeSet<&String> = work
@@ -72,7 +84,8 @@ pub fn wait_ready(work: &Work<'_>, services: &BTreeSet<String>, limit: Option<Du
         let mut rest = Vec::new();
         for actual in waiting {
             let found = engine.containers().find(&actual.id);
-            let found = found.map_err(Error::engine(format!("cannot read the container `{}`", actual.name)))?;
+            let found = found
+                .map_err(Error::engine(format!("cannot read the container `{}`", actual.name)))?;
             let is_job = jobs.contains(&actual.service);
             match readiness(&actual.name, &found.live.state, is_job, Moment::now()) {
                 Readiness::Ready => work.tell(&subject(&actual.name), "Healthy", Status::Done),
@@ -89,7 +102,10 @@ pub fn wait_ready(work: &Work<'_>, services: &BTreeSet<String>, limit: Option<Du
         }
         if end.is_some_and(|end| Instant::now() >= end) {
             let names: Vec<&str> = waiting.iter().map(|actual| actual.name.as_str()).collect();
-            return Err(Error::Waiting(format!("timed out while waiting for {} to be ready", names.join(", "))));
+            return Err(Error::Waiting(format!(
+                "timed out while waiting for {} to be ready",
+                names.join(", ")
+            )));
         }
         sleep(LOOK);
     }

@@ -17,8 +17,11 @@ pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// Starts the containers of a service that do not run; with `restart` the others, too.
 pub(super) fn service(work: &Work<'_>, name: &str, restart: bool) -> Result<(), Error> {
     let engine = work.open()?;
-    let own: Vec<Actual> =
-        work.containers(&engine)?.into_iter().filter(|actual| actual.service == name && !actual.oneoff).collect();
+    let own: Vec<Actual> = work
+        .containers(&engine)?
+        .into_iter()
+        .filter(|actual| actual.service == name && !actual.oneoff)
+        .collect();
     if own.iter().all(Actual::is_up) && !restart && !own.is_empty() {
         return Ok(());
     }
@@ -33,7 +36,8 @@ pub(super) fn service(work: &Work<'_>, name: &str, restart: bool) -> Result<(), 
         if actual.is_up() {
             work.tell(&subject(&actual.name), "Restarting", Status::Working);
             let stopped = engine.containers().stop(&actual.id, None, work.options.timeout);
-            stopped.map_err(Error::engine(format!("cannot stop the container `{}`", actual.name)))?;
+            stopped
+                .map_err(Error::engine(format!("cannot stop the container `{}`", actual.name)))?;
         }
         one(work, &engine, &actual)?;
     }
@@ -54,7 +58,9 @@ fn one(work: &Work<'_>, engine: &Engine, actual: &Actual) -> Result<(), Error> {
 fn dry(work: &Work<'_>, name: &str, own: &[Actual]) -> Result<(), Error> {
     let names: Vec<String> = match own {
         [] => vec![work.wanted.container_name(name, 1)],
-        own => own.iter().filter(|actual| !actual.is_up()).map(|actual| actual.name.clone()).collect(),
+        own => {
+            own.iter().filter(|actual| !actual.is_up()).map(|actual| actual.name.clone()).collect()
+        }
     };
     for name in names {
         work.tell(&subject(&name), "Starting", Status::Working);
@@ -75,16 +81,28 @@ pub(super) fn dependencies(work: &Work<'_>, engine: &Engine, name: &str) -> Resu
         }
         match dependency(work, engine, other, need) {
             Err(error) if need.required => return Err(error),
-            Err(error) => work.tell(&format!("Service {other}"), &format!("optional: {error}"), Status::Warning),
+            Err(error) => work.tell(
+                &format!("Service {other}"),
+                &format!("optional: {error}"),
+                Status::Warning,
+            ),
             Ok(()) => {}
         }
     }
     Ok(())
 }
 
-fn dependency(work: &Work<'_>, engine: &Engine, other: &str, need: &Dependency) -> Result<(), Error> {
-    let waited: Vec<Actual> =
-        work.containers(engine)?.into_iter().filter(|actual| actual.service == other && !actual.oneoff).collect();
+fn dependency(
+    work: &Work<'_>,
+    engine: &Engine,
+    other: &str,
+    need: &Dependency,
+) -> Result<(), Error> {
+    let waited: Vec<Actual> = work
+        .containers(engine)?
+        .into_iter()
+        .filter(|actual| actual.service == other && !actual.oneoff)
+        .collect();
     if waited.is_empty() {
         return Err(Error::Dependency(format!("the service `{other}` has no container")));
     }
@@ -107,7 +125,10 @@ fn dependency(work: &Work<'_>, engine: &Engine, other: &str, need: &Dependency) 
 
 fn look(engine: &Engine, actual: &Actual) -> Result<hako_engine::model::State, Error> {
     let found = engine.containers().find(&actual.id);
-    Ok(found.map_err(Error::engine(format!("cannot read the container `{}`", actual.name)))?.live.state)
+    Ok(found
+        .map_err(Error::engine(format!("cannot read the container `{}`", actual.name)))?
+        .live
+        .state)
 }
 
 fn completed(engine: &Engine, service: &str, actual: &Actual) -> Result<(), Error> {
@@ -116,10 +137,16 @@ fn completed(engine: &Engine, service: &str, actual: &Actual) -> Result<(), Erro
         match state.status {
             State::Exited | State::Dead if state.exit_code == 0 => return Ok(()),
             State::Exited | State::Dead => {
-                return Err(Error::Incomplete { service: service.to_owned(), code: state.exit_code });
+                return Err(Error::Incomplete {
+                    service: service.to_owned(),
+                    code: state.exit_code,
+                });
             }
             State::Created | State::Removing => {
-                return Err(Error::Dependency(format!("container {} was not started", actual.name)));
+                return Err(Error::Dependency(format!(
+                    "container {} was not started",
+                    actual.name
+                )));
             }
             _ => sleep(LOOK),
         }
@@ -131,16 +158,24 @@ fn healthy(engine: &Engine, actual: &Actual) -> Result<(), Error> {
         let state = look(engine, actual)?;
         match state.status {
             State::Exited | State::Dead => {
-                return Err(Error::Dependency(format!("container {} exited ({})", actual.name, state.exit_code)));
+                return Err(Error::Dependency(format!(
+                    "container {} exited ({})",
+                    actual.name, state.exit_code
+                )));
             }
             State::Created | State::Removing => {
-                return Err(Error::Dependency(format!("container {} was not started", actual.name)));
+                return Err(Error::Dependency(format!(
+                    "container {} was not started",
+                    actual.name
+                )));
             }
             _ => {}
         }
         match state.health.as_ref().map(|health| health.status.as_str()) {
             Some("healthy") => return Ok(()),
-            Some("unhealthy") => return Err(Error::Dependency(format!("container {} is unhealthy", actual.name))),
+            Some("unhealthy") => {
+                return Err(Error::Dependency(format!("container {} is unhealthy", actual.name)));
+            }
             Some("starting") => {}
             _ if state.status == State::Restarting => {}
             _ => {

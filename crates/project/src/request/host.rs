@@ -1,7 +1,9 @@
 //! What the machine gives the container, but for limits, mounts and networks.
 
 use hako_compose::model::Service;
-use hako_engine::model::{Device, DeviceRequest, HostConfig, LogConfig, Map, PortBinding, RestartPolicy};
+use hako_engine::model::{
+    Device, DeviceRequest, HostConfig, LogConfig, Map, PortBinding, RestartPolicy,
+};
 
 use crate::Error;
 use crate::request::{Kind, Situation};
@@ -30,7 +32,11 @@ pub(super) fn host(situation: &Situation<'_>, service: &Service) -> Result<HostC
         oom_score_adj: service.oom_score_adj,
         privileged: service.privileged,
         readonly_rootfs: service.read_only,
-        security_opt: service.security_opt.iter().map(|option| option.replacen(':', "=", 1)).collect(),
+        security_opt: service
+            .security_opt
+            .iter()
+            .map(|option| option.replacen(':', "=", 1))
+            .collect(),
         storage_opt: service.storage_opt.clone(),
         sysctls: service.sysctls.clone(),
         runtime: service.runtime.clone(),
@@ -45,8 +51,12 @@ pub(super) fn host(situation: &Situation<'_>, service: &Service) -> Result<HostC
         host.volumes_from.push(volumes_from(situation, from)?);
     }
     for port in &service.ports {
-        let binding = PortBinding { host_ip: port.host_ip.clone(), host_port: port.published.clone() };
-        host.port_bindings.entry(format!("{}/{}", port.target, port.protocol)).or_default().push(binding);
+        let binding =
+            PortBinding { host_ip: port.host_ip.clone(), host_port: port.published.clone() };
+        host.port_bindings
+            .entry(format!("{}/{}", port.target, port.protocol))
+            .or_default()
+            .push(binding);
     }
     Ok(host)
 }
@@ -65,7 +75,8 @@ fn device(device: &hako_compose::model::Device) -> Device {
 }
 
 fn device_requests(service: &Service) -> Vec<DeviceRequest> {
-    let reserved = service.deploy.iter().filter_map(|deploy| deploy.resources.reservations.as_ref());
+    let reserved =
+        service.deploy.iter().filter_map(|deploy| deploy.resources.reservations.as_ref());
     service
         .gpus
         .iter()
@@ -96,9 +107,13 @@ fn restart_policy(situation: &Situation<'_>, service: &Service) -> RestartPolicy
     }
     if !service.restart.is_empty() {
         let (name, count) = service.restart.split_once(':').unwrap_or((&service.restart, "0"));
-        return RestartPolicy { name: name.to_owned(), maximum_retry_count: count.parse().unwrap_or_default() };
+        return RestartPolicy {
+            name: name.to_owned(),
+            maximum_retry_count: count.parse().unwrap_or_default(),
+        };
     }
-    let Some(policy) = service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref()) else {
+    let Some(policy) = service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref())
+    else {
         return never();
     };
     let name = match policy.condition.as_str() {
@@ -107,6 +122,7 @@ fn restart_policy(situation: &Situation<'_>, service: &Service) -> RestartPolicy
         "unless-stopped" => "unless-stopped",
         _ => "always",
     };
-    let maximum_retry_count = if name == "on-failure" { policy.max_attempts.unwrap_or_default() } else { 0 };
+    let maximum_retry_count =
+        if name == "on-failure" { policy.max_attempts.unwrap_or_default() } else { 0 };
     RestartPolicy { name: name.to_owned(), maximum_retry_count }
 }

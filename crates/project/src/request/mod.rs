@@ -57,9 +57,14 @@ pub struct Situation<'a> {
 impl Situation<'_> {
     /// Returns the first container of a service.
     fn container(&self, service: &str) -> Result<&str, Error> {
-        self.containers.get(service).and_then(|ids| ids.first()).map(String::as_str).ok_or_else(|| {
-            Error::Invalid(format!("the service `{}` needs a container of `{service}`, and there is none", self.service))
-        })
+        self.containers.get(service).and_then(|ids| ids.first()).map(String::as_str).ok_or_else(
+            || {
+                Error::Invalid(format!(
+                    "the service `{}` needs a container of `{service}`, and there is none",
+                    self.service
+                ))
+            },
+        )
     }
 
     /// Turns `service:name` into `container:id`.
@@ -82,7 +87,9 @@ pub fn request(situation: &Situation<'_>, service: &Service) -> Result<CreateReq
     mounts::mounts(situation, service, &mut host);
     let platform = match service.platform.as_str() {
         "" => None,
-        text => Some(text.parse().map_err(|_| Error::Invalid(format!("`{text}` is not a platform")))?),
+        text => {
+            Some(text.parse().map_err(|_| Error::Invalid(format!("`{text}` is not a platform")))?)
+        }
     };
     Ok(CreateRequest {
         name: Some(situation.name.clone()),
@@ -90,7 +97,6 @@ pub fn request(situation: &Situation<'_>, service: &Service) -> Result<CreateReq
         host,
         networks,
         platform,
-        ..CreateRequest::default()
     })
 }
 
@@ -130,7 +136,8 @@ fn with_protocol(port: &str) -> String {
 
 /// Returns a length of time in whole seconds, rounded up.
 fn seconds(text: &str) -> Result<Option<i64>, Error> {
-    Ok(nanoseconds(text)?.map(|nanos| nanos.div_euclid(1_000_000_000) + i64::from(nanos % 1_000_000_000 > 0)))
+    Ok(nanoseconds(text)?
+        .map(|nanos| nanos.div_euclid(1_000_000_000) + i64::from(nanos % 1_000_000_000 > 0)))
 }
 
 fn nanoseconds(text: &str) -> Result<Option<i64>, Error> {
@@ -145,7 +152,10 @@ fn nanoseconds(text: &str) -> Result<Option<i64>, Error> {
 
 fn healthcheck(check: &Healthcheck) -> Result<engine::Healthcheck, Error> {
     if check.disable {
-        return Ok(engine::Healthcheck { test: vec!["NONE".into()], ..engine::Healthcheck::default() });
+        return Ok(engine::Healthcheck {
+            test: vec!["NONE".into()],
+            ..engine::Healthcheck::default()
+        });
     }
     let nanos = |text: &str| nanoseconds(text).map(Option::unwrap_or_default);
     Ok(engine::Healthcheck {

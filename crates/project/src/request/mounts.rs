@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use hako_compose::model::{self as compose, Service};
-use hako_engine::model::{BindOptions, HostConfig, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions};
+use hako_engine::model::{
+    BindOptions, HostConfig, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions,
+};
 
 use crate::Wanted;
 use crate::request::Situation;
 
 pub(super) fn mounts(situation: &Situation<'_>, service: &Service, host: &mut HostConfig) {
-    let mut out: Vec<Mount> = service.volumes.iter().map(|mount| convert(situation.wanted, mount)).collect();
+    let mut out: Vec<Mount> =
+        service.volumes.iter().map(|mount| convert(situation.wanted, mount)).collect();
     out.extend(situation.grants.iter().cloned());
     let targets: BTreeSet<String> = out
         .iter()
@@ -17,7 +20,9 @@ pub(super) fn mounts(situation: &Situation<'_>, service: &Service, host: &mut Ho
         .map(|mount| mount.target.clone())
         .chain(host.tmpfs.keys().cloned())
         .collect();
-    for (target, volume) in situation.carried.iter().filter(|(target, _)| !targets.contains(*target)) {
+    for (target, volume) in
+        situation.carried.iter().filter(|(target, _)| !targets.contains(*target))
+    {
         match out.iter_mut().find(|mount| mount.target == *target) {
             Some(mount) => mount.source.clone_from(volume),
             None => out.push(Mount {
@@ -68,14 +73,16 @@ fn convert(wanted: &Wanted, mount: &compose::Mount) -> Mount {
             if let Some(volume) = wanted.project.volumes.get(&mount.source) {
                 out.source.clone_from(&volume.name);
             }
-            out.volume_options = mount.volume.as_ref().filter(|options| **options != compose::NamedVolume::default()).map(
-                |options| VolumeOptions {
+            out.volume_options = mount
+                .volume
+                .as_ref()
+                .filter(|options| **options != compose::NamedVolume::default())
+                .map(|options| VolumeOptions {
                     no_copy: options.nocopy,
                     labels: options.labels.clone(),
                     subpath: options.subpath.clone(),
                     ..VolumeOptions::default()
-                },
-            );
+                });
         }
     }
     out

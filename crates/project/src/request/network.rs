@@ -17,14 +17,16 @@ pub(super) fn networks(
 ) -> Result<BTreeMap<String, EndpointConfig>, Error> {
     if !service.network_mode.is_empty() {
         host.network_mode = situation.mode(&service.network_mode)?;
-        if !service.links.is_empty() && host.network_mode == "bridge" {
+        if host.network_mode == "bridge" {
             host.links = links(situation, service)?;
         }
         return Ok(BTreeMap::new());
     }
     let mut keys: Vec<(&String, &Option<Endpoint>)> = service.networks.iter().collect();
-    keys.sort_by_key(|(_, endpoint)| Reverse(endpoint.as_ref().and_then(|endpoint| endpoint.priority).unwrap_or(0)));
-    let links = links(situation, service)?;
+    keys.sort_by_key(|(_, endpoint)| {
+        Reverse(endpoint.as_ref().and_then(|endpoint| endpoint.priority).unwrap_or(0))
+    });
+    host.links = links(situation, service)?;
     let mut out = BTreeMap::new();
     for (at, (key, endpoint)) in keys.into_iter().enumerate() {
         let name = situation.wanted.project.networks.get(key).map_or(key, |network| &network.name);
@@ -32,7 +34,6 @@ pub(super) fn networks(
             host.network_mode.clone_from(name);
         }
         let mut config = config(situation, endpoint.as_ref());
-        config.links.clone_from(&links);
         if at == 0 && config.mac_address.is_none() && !service.mac_address.is_empty() {
             config.mac_address = Some(service.mac_address.clone());
         }
@@ -74,7 +75,7 @@ fn links(situation: &Situation<'_>, service: &Service) -> Result<Vec<String>, Er
         let (other, alias) = link.split_once(':').unwrap_or((link, link));
         situation.container(other)?;
         for id in situation.containers.get(other).into_iter().flatten() {
-            out.push(format!("{id}:{alias}"));
+            out.push(format!("{}:{alias}", &id[..id.len().min(12)]));
         }
     }
     for link in &service.external_links {

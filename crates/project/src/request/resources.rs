@@ -58,23 +58,32 @@ fn bytes(text: &str) -> Result<i64, Error> {
     text.parse().map_err(|_| Error::Invalid(format!("`{text}` is not a number of bytes")))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "more processors than fit are more than there are")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "more processors than fit are more than there are"
+)]
 fn nano_cpus(number: Option<&Number>) -> i64 {
     number.and_then(Number::as_f64).map_or(0, |cpus| (cpus * 1e9).round() as i64)
 }
 
 fn block_io(service: &Service, host: &mut HostConfig) -> Result<(), Error> {
     let Some(blkio) = &service.blkio_config else { return Ok(()) };
-    let weight = |weight: i64| u16::try_from(weight).map_err(|_| Error::Invalid(format!("`{weight}` is not a weight")));
+    let weight = |weight: i64| {
+        u16::try_from(weight).map_err(|_| Error::Invalid(format!("`{weight}` is not a weight")))
+    };
     host.blkio_weight = weight(blkio.weight)?;
     for device in &blkio.weight_device {
-        host.blkio_weight_device.push(WeightDevice { path: device.path.clone(), weight: weight(device.weight)? });
+        host.blkio_weight_device
+            .push(WeightDevice { path: device.path.clone(), weight: weight(device.weight)? });
     }
     let rates = |rates: &[Rate]| -> Result<Vec<ThrottleDevice>, Error> {
         rates
             .iter()
             .map(|rate| {
-                let number = rate.rate.parse().map_err(|_| Error::Invalid(format!("`{}` is not a rate", rate.rate)))?;
+                let number = rate
+                    .rate
+                    .parse()
+                    .map_err(|_| Error::Invalid(format!("`{}` is not a rate", rate.rate)))?;
                 Ok(ThrottleDevice { path: rate.path.clone(), rate: number })
             })
             .collect()
