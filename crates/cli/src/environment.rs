@@ -13,13 +13,19 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Returns those of this process.
     pub(crate) fn real() -> Self {
-        Self { directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")), variables: None }
+        Self {
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            variables: None,
+        }
     }
 
     /// Returns made-up ones.
     #[cfg(test)]
     pub(crate) fn for_tests(directory: &Path, variables: &[(&str, &str)]) -> Self {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Self { directory: directory.to_owned(), variables: Some(variables) }
     }
 
@@ -27,7 +33,10 @@ impl Surroundings {
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         match &self.variables {
             Some(variables) => variables.get(name).cloned(),
-            #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the environment"
+            )]
             None => std::env::var(name).ok(),
         }
     }

@@ -55,7 +55,8 @@ impl Filters {
 
     /// Tells whether labels have what `label` asks for and lack what `label!` does.
     pub(crate) fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.all("label", |wanted| has_label(labels, wanted)) && self.all("label!", |wanted| !has_label(labels, wanted))
+        self.all("label", |wanted| has_label(labels, wanted))
+            && self.all("label!", |wanted| !has_label(labels, wanted))
     }
 
     /// Returns the truth that a filter asks for, where it was given.
@@ -77,7 +78,9 @@ impl Filters {
     /// When it is none.
     pub(crate) fn until(&self) -> Result<Option<Moment>, Failure> {
         let Some(text) = self.values("until").last() else { return Ok(None) };
-        Moment::parse_flag(text, Moment::now()).map(Some).map_err(|error| Failure::new(error.to_string()))
+        Moment::parse_flag(text, Moment::now())
+            .map(Some)
+            .map_err(|error| Failure::new(error.to_string()))
     }
 }
 
@@ -161,7 +164,8 @@ fn in_class(inner: &[char], letter: char) -> bool {
 
 /// Tells whether `text` fits a path pattern (`*` and `?` stop at slashes, `[…]` is a class), as Go's `path.Match`.
 pub(crate) fn matches_path(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     path_here(&pattern, &text)
 }
 
@@ -172,7 +176,9 @@ fn path_here(pattern: &[char], text: &[char]) -> bool {
             let most = text.iter().take_while(|letter| **letter != '/').count();
             (0..=most).any(|count| path_here(rest, &text[count..]))
         }
-        Some(('?', rest)) => text.first().is_some_and(|letter| *letter != '/') && path_here(rest, &text[1..]),
+        Some(('?', rest)) => {
+            text.first().is_some_and(|letter| *letter != '/') && path_here(rest, &text[1..])
+        }
         Some(_) => {
             let (one, rest) = pattern.split_at(atom(pattern));
             let one = if one == ['.'] { &['\\', '.'][..] } else { one };

@@ -24,9 +24,13 @@ pub(crate) struct Globals {
 /// The flags.
 pub(crate) const FLAGS: &[Flag] = &[
     value("root", "path", "state directory (HAKO_ROOT; default /var/lib/hako)"),
-    value("config", "path", "directory of the user's configuration (DOCKER_CONFIG; default ~/.docker)"),
-    switch("debug", "tell more about what is done").short('D'),
-    value("log-level", "string", "debug, info, warn, error or fatal").short('l'),
+    value(
+        "config",
+        "path",
+        "directory of the user's configuration (DOCKER_CONFIG; default ~/.docker)",
+    ),
+    switch("debug", "").short('D'),
+    value("log-level", "string", "").short('l'),
     switch("timings", "tell at the end how long each step took"),
     switch("version", "print the version and end").short('v'),
     values("host", "list", "").short('H'),
@@ -47,7 +51,10 @@ impl Globals {
     ///
     /// # Errors
     /// When a flag is unknown or malformed.
-    pub(crate) fn read(around: &Surroundings, typed: &[String]) -> Result<(Self, Vec<String>), Failure> {
+    pub(crate) fn read(
+        around: &Surroundings,
+        typed: &[String],
+    ) -> Result<(Self, Vec<String>), Failure> {
         let mut help = false;
         let parsed = match parse("hako", &SYNTAX, typed) {
             Ok(parsed) => parsed,
@@ -59,7 +66,9 @@ impl Globals {
         };
         let path = |flag: &str, variables: &[&str]| {
             let given = parsed.text(flag).map(str::to_owned);
-            given.or_else(|| variables.iter().find_map(|name| around.filled(name))).map(|path| around.absolute(&path))
+            given
+                .or_else(|| variables.iter().find_map(|name| around.filled(name)))
+                .map(|path| around.absolute(&path))
         };
         let home = || around.filled("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let is_root = rustix::process::geteuid().is_root();
@@ -67,10 +76,19 @@ impl Globals {
             if is_root {
                 return PathBuf::from("/var/lib/hako");
             }
-            around.filled("XDG_DATA_HOME").map_or_else(|| home().join(".local/share"), PathBuf::from).join("hako")
+            around
+                .filled("XDG_DATA_HOME")
+                .map_or_else(|| home().join(".local/share"), PathBuf::from)
+                .join("hako")
         });
         let config = path("config", &["DOCKER_CONFIG"]).unwrap_or_else(|| home().join(".docker"));
-        let globals = Self { root, config, timings: parsed.on("timings"), version: parsed.on("version"), help };
+        let globals = Self {
+            root,
+            config,
+            timings: parsed.on("timings"),
+            version: parsed.on("version"),
+            help,
+        };
         Ok((globals, parsed.words))
     }
 }

@@ -7,7 +7,9 @@ use crate::report::Failure;
 /// Asks whether to go on; anything but `y` or `yes` means no. The end of input means no too.
 pub(crate) fn confirm(warning: &str) -> bool {
     let mut out = io::stdout().lock();
-    write!(out, "{warning}\nAre you sure you want to continue? [y/N] ").and_then(|()| out.flush()).ok();
+    write!(out, "{warning}\nAre you sure you want to continue? [y/N] ")
+        .and_then(|()| out.flush())
+        .ok();
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).ok();
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")

@@ -36,6 +36,10 @@ impl Failure {
     }
 
     /// Returns the failure for words that a command cannot be; the usage is shown with it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the error is handed over, as `map_err` does it"
+    )]
     pub(crate) fn usage(error: UsageError) -> Self {
         let code = if matches!(error, UsageError::Count(_)) { 1 } else { 125 };
         let shown = !matches!(error, UsageError::Value { .. });
@@ -107,7 +111,9 @@ impl<E: Fault> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut causes: Vec<String> = Vec::new();
         let message = error.to_string();
-        for cause in successors(error.source(), |cause: &&(dyn StdError + 'static)| (*cause).source()) {
+        for cause in
+            successors(error.source(), |cause: &&(dyn StdError + 'static)| (*cause).source())
+        {
             let text = cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), reason);
             if text != message && causes.last() != Some(&text) {
                 causes.push(text);
@@ -123,14 +129,17 @@ pub(crate) fn reason(error: &io::Error) -> String {
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     match letters.next() {
-        Some(first) if error.raw_os_error().is_some() => first.to_lowercase().chain(letters).collect(),
+        Some(first) if error.raw_os_error().is_some() => {
+            first.to_lowercase().chain(letters).collect()
+        }
         _ => text.to_owned(),
     }
 }
 
 /// Returns an error and all its sources as one line.
 pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let all: Vec<String> = successors(Some(error), |cause| (*cause).source()).map(ToString::to_string).collect();
+    let all: Vec<String> =
+        successors(Some(error), |cause| (*cause).source()).map(ToString::to_string).collect();
     all.join(": ")
 }
 
@@ -140,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_why_and_what_to_do() {
-        let failure = Failure::io("cannot read `x`", &io::Error::from_raw_os_error(2)).with_hint("make it");
+        let failure =
+            Failure::io("cannot read `x`", &io::Error::from_raw_os_error(2)).with_hint("make it");
         let mut text = Vec::new();
         failure.write(&mut text).unwrap();
         let want = "error: cannot read `x`\n  because: no such file or directory\nhint: make it\n";

@@ -52,7 +52,10 @@ impl Proxies {
             ("ALL_PROXY", &self.all_proxy),
         ];
         let set = all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-        set.flat_map(|(name, value)| [(name.to_owned(), value.clone()), (name.to_lowercase(), value)]).collect()
+        set.flat_map(|(name, value)| {
+            [(name.to_owned(), value.clone()), (name.to_lowercase(), value)]
+        })
+        .collect()
     }
 }
 
@@ -97,7 +100,11 @@ impl Session {
 
     /// Returns what the engine is opened with.
     pub(crate) fn settings(&self) -> Settings {
-        Settings { root: self.globals.root.clone(), program: "/proc/self/exe".into(), rooms: crate::ROOMS }
+        Settings {
+            root: self.globals.root.clone(),
+            program: "/proc/self/exe".into(),
+            rooms: crate::ROOMS,
+        }
     }
 
     /// Returns the user's configuration; one that is missing or malformed is an empty one.
@@ -123,12 +130,21 @@ impl Session {
         let mut before = self.started;
         let mut text = String::new();
         for (step, at) in self.marks.borrow().iter() {
-            text.push_str(&format!("{:9.3} ms  {step}\n", at.duration_since(before).as_secs_f64() * 1e3));
+            text.push_str(&format!(
+                "{:9.3} ms  {step}\n",
+                at.duration_since(before).as_secs_f64() * 1e3
+            ));
             before = *at;
         }
         let now = Instant::now();
-        text.push_str(&format!("{:9.3} ms  the rest\n", now.duration_since(before).as_secs_f64() * 1e3));
-        text.push_str(&format!("{:9.3} ms  in all\n", now.duration_since(self.started).as_secs_f64() * 1e3));
+        text.push_str(&format!(
+            "{:9.3} ms  the rest\n",
+            now.duration_since(before).as_secs_f64() * 1e3
+        ));
+        text.push_str(&format!(
+            "{:9.3} ms  in all\n",
+            now.duration_since(self.started).as_secs_f64() * 1e3
+        ));
         Some(text)
     }
 }

@@ -41,7 +41,12 @@ pub(crate) fn ports(ports: &BTreeMap<String, Option<Vec<PortBinding>>>) -> Strin
     let mut all: Vec<Port> = Vec::new();
     for (key, bindings) in ports {
         let (inside, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
-        let port = Port { inside: inside.parse().unwrap_or(0), ip: String::new(), outside: 0, protocol: protocol.into() };
+        let port = Port {
+            inside: inside.parse().unwrap_or(0),
+            ip: String::new(),
+            outside: 0,
+            protocol: protocol.into(),
+        };
         match bindings.as_deref() {
             None | Some([]) => all.push(port),
             Some(bindings) => all.extend(bindings.iter().map(|binding| Port {
@@ -52,13 +57,21 @@ pub(crate) fn ports(ports: &BTreeMap<String, Option<Vec<PortBinding>>>) -> Strin
         }
     }
     all.sort();
-    let (mut groups, mut shown, mut mapped): (Vec<(Port, Port)>, Vec<String>, Vec<String>) = Default::default();
+    let (mut groups, mut shown, mut mapped): (Vec<(Port, Port)>, Vec<String>, Vec<String>) =
+        Default::default();
     for port in all {
         if port.outside != 0 && port.outside != port.inside {
-            mapped.push(format!("{}:{}->{}/{}", bracketed(&port.ip), port.outside, port.inside, port.protocol));
+            mapped.push(format!(
+                "{}:{}->{}/{}",
+                bracketed(&port.ip),
+                port.outside,
+                port.inside,
+                port.protocol
+            ));
             continue;
         }
-        let same = |(_, last): &&mut (Port, Port)| last.ip == port.ip && last.protocol == port.protocol;
+        let same =
+            |(_, last): &&mut (Port, Port)| last.ip == port.ip && last.protocol == port.protocol;
         match groups.iter_mut().find(same) {
             None => groups.push((port.clone(), port)),
             Some((_, last)) if last.inside.checked_add(1) == Some(port.inside) => *last = port,
@@ -152,7 +165,8 @@ mod tests {
 
     #[test]
     fn ports_are_shown_as_docker_shows_them() {
-        let bind = |ip: &str, port: &str| PortBinding { host_ip: ip.into(), host_port: port.into() };
+        let bind =
+            |ip: &str, port: &str| PortBinding { host_ip: ip.into(), host_port: port.into() };
         let both = |port: &str| Some(vec![bind("0.0.0.0", port), bind("::", port)]);
         let all = BTreeMap::from([
             ("80/tcp".to_owned(), both("8080")),
@@ -170,13 +184,22 @@ mod tests {
     #[test]
     fn commands_and_states_are_shown_as_docker_shows_them() {
         assert_eq!(command("echo", &["some words".into()], false), "\"echo 'some words'\"");
-        assert_eq!(command("sh", &["-c".into(), "while true; do :; done".into()], true), "\"sh -c 'while true; …\"");
+        assert_eq!(
+            command("sh", &["-c".into(), "while true; do :; done".into()], true),
+            "\"sh -c 'while true; …\""
+        );
         let now = Moment::from_seconds(1000);
-        let mut state = State { status: Status::Exited, exit_code: 3, finished_at: Moment::from_seconds(997), ..State::default() };
+        let mut state = State {
+            status: Status::Exited,
+            exit_code: 3,
+            finished_at: Moment::from_seconds(997),
+            ..State::default()
+        };
         assert_eq!(status(&state, now), "Exited (3) 3 seconds ago");
         state.status = Status::Running;
         state.started_at = Moment::from_seconds(880);
-        state.health = Some(hako_engine::model::Health { status: "healthy".into(), ..Default::default() });
+        state.health =
+            Some(hako_engine::model::Health { status: "healthy".into(), ..Default::default() });
         assert_eq!(status(&state, now), "Up 2 minutes (healthy)");
         assert_eq!(go_time(Moment::from_nanos(1_500_000_000)), "1970-01-01 00:00:01 +0000 UTC");
     }

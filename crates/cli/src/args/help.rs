@@ -47,7 +47,6 @@ fn head(flag: &Flag) -> String {
     match flag.takes {
         Takes::Nothing => format!("{short}--{}", flag.long),
         Takes::Value(what) | Takes::Values(what) => format!("{short}--{} {what}", flag.long),
-        Takes::Perhaps(alone) => format!("{short}--{}[={alone}]", flag.long),
     }
 }
 
@@ -68,9 +67,16 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Returns the one of `known` that was probably meant by `typed`.
-pub(crate) fn did_you_mean<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(
+    typed: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     let limit = 1 + typed.len() / 4;
-    known.map(|name| (distance(typed, name), name)).filter(|(far, _)| *far <= limit).min().map(|(_, name)| name)
+    known
+        .map(|name| (distance(typed, name), name))
+        .filter(|(far, _)| *far <= limit)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// Returns how many letters must be changed, added, taken away or swapped to make one word of the other.
@@ -98,9 +104,13 @@ mod tests {
 
     #[test]
     fn the_help_lists_the_flags_in_order() {
-        const FLAGS: &[Flag] =
-            &[values("env", "list", "set a variable").short('e'), switch("all", "all of them"), switch("secret", "")];
-        let syntax = Syntax { words: "NAME", count: Words::Exactly(1), program: false, flags: &[FLAGS] };
+        const FLAGS: &[Flag] = &[
+            values("env", "list", "set a variable").short('e'),
+            switch("all", "all of them"),
+            switch("secret", ""),
+        ];
+        let syntax =
+            Syntax { words: "NAME", count: Words::Exactly(1), program: false, flags: &[FLAGS] };
         assert_eq!(
             help(&["ps", "container ls"], "List containers", &syntax),
             "Usage:  hako ps [OPTIONS] NAME\n\nList containers\n\nAliases:\n  hako ps, hako container ls\n\nOptions:\n      \

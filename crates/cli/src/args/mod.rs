@@ -10,7 +10,7 @@ mod help;
 mod parse;
 
 pub(crate) use help::{did_you_mean, help, usage_line};
-pub(crate) use parse::{Parsed, UsageError, parse, quoted_flag};
+pub(crate) use parse::{Parsed, UsageError, parse};
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,8 +21,6 @@ pub(crate) enum Takes {
     Value(&'static str),
     /// A value each time it is given; all count.
     Values(&'static str),
-    /// A value behind `=` only; given alone it stands for this one.
-    Perhaps(&'static str),
 }
 
 /// One flag.

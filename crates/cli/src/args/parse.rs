@@ -73,7 +73,10 @@ impl Parsed {
 
     /// Returns all values of a flag in order.
     pub(crate) fn all<'a>(&'a self, long: &'a str) -> impl Iterator<Item = &'a str> {
-        self.given.iter().filter(move |(flag, _)| flag.long == long).map(|(_, value)| value.as_str())
+        self.given
+            .iter()
+            .filter(move |(flag, _)| flag.long == long)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns all values of a flag in order, owned.
@@ -107,7 +110,8 @@ impl Parsed {
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, UsageError> {
         let of = self.given.iter().filter(|(flag, _)| flag.long == long);
-        of.map(|(flag, text)| read(text).map_err(|reason| refused(flag, text, reason.to_string()))).collect()
+        of.map(|(flag, text)| read(text).map_err(|reason| refused(flag, text, reason.to_string())))
+            .collect()
     }
 
     /// Returns the last value of a flag as a whole number, 0 when it was not given.
@@ -125,7 +129,7 @@ fn read_integer(text: &str) -> Result<i64, String> {
 }
 
 /// Returns how messages quote a flag: `-m, --memory`.
-pub(crate) fn quoted_flag(flag: &Flag) -> String {
+fn quoted_flag(flag: &Flag) -> String {
     match flag.short {
         Some(letter) => format!("-{letter}, --{}", flag.long),
         None => format!("--{}", flag.long),
@@ -172,18 +176,24 @@ impl Parsed {
         word: &str,
         rest: &mut std::slice::Iter<'_, String>,
     ) -> Result<(), UsageError> {
-        let (name, attached) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let (name, attached) =
+            word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
         if name.is_empty() || name.starts_with('-') {
             return Err(UsageError::Syntax(format!("--{word}")));
         }
         let Some(flag) = syntax.all().find(|flag| flag.long == name) else {
-            return Err(if name == "help" { UsageError::Help } else { UsageError::UnknownLong(name.to_owned()) });
+            return Err(if name == "help" {
+                UsageError::Help
+            } else {
+                UsageError::UnknownLong(name.to_owned())
+            });
         };
         let value = match (flag.takes, attached) {
             (Takes::Nothing, value) => truth(flag, value.unwrap_or("true"))?,
-            (Takes::Perhaps(alone), value) => value.unwrap_or(alone).to_owned(),
             (_, Some(value)) => value.to_owned(),
-            (_, None) => rest.next().ok_or_else(|| UsageError::NoValue(format!("--{name}")))?.clone(),
+            (_, None) => {
+                rest.next().ok_or_else(|| UsageError::NoValue(format!("--{name}")))?.clone()
+            }
         };
         self.given.push((flag, value));
         Ok(())
@@ -206,7 +216,6 @@ impl Parsed {
             let value = match (flag.takes, attached) {
                 (Takes::Nothing, Some(value)) => truth(flag, value)?,
                 (Takes::Nothing, None) => "true".to_owned(),
-                (Takes::Perhaps(alone), None) => alone.to_owned(),
                 (_, Some(value)) => value.to_owned(),
                 (_, None) if !left.is_empty() => std::mem::take(&mut left).to_owned(),
                 (_, None) => {
@@ -228,7 +237,11 @@ fn truth(flag: &Flag, text: &str) -> Result<String, UsageError> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".into()),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".into()),
-        _ => Err(refused(flag, text, format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))),
+        _ => Err(refused(
+            flag,
+            text,
+            format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"),
+        )),
     }
 }
 
@@ -236,7 +249,9 @@ fn check_count(name: &str, count: Words, found: usize) -> Result<(), UsageError>
     let plural = |number: usize| if number == 1 { "argument" } else { "arguments" };
     let message = match count {
         Words::Exactly(want) if found != want => format!("requires {want} {}", plural(want)),
-        Words::AtLeast(want) if found < want => format!("requires at least {want} {}", plural(want)),
+        Words::AtLeast(want) if found < want => {
+            format!("requires at least {want} {}", plural(want))
+        }
         Words::AtMost(want) if found > want => format!("requires at most {want} {}", plural(want)),
         Words::Between(low, high) if found < low || found > high => {
             format!("requires at least {low} and at most {high} {}", plural(high))
@@ -258,9 +273,9 @@ mod tests {
         values("env", "list", "").short('e'),
         values("publish", "list", "").short('p'),
         value("memory", "bytes", "").short('m'),
-        Flag { long: "tree", short: None, takes: Takes::Perhaps("auto"), help: "" },
     ];
-    const RUN: Syntax = Syntax { words: "IMAGE", count: Words::AtLeast(1), program: true, flags: &[FLAGS] };
+    const RUN: Syntax =
+        Syntax { words: "IMAGE", count: Words::AtLeast(1), program: true, flags: &[FLAGS] };
     const LIST: Syntax = Syntax { program: false, count: Words::AtMost(1), ..RUN };
 
     fn typed(syntax: &Syntax, line: &str) -> Result<Parsed, UsageError> {
@@ -270,11 +285,11 @@ mod tests {
 
     #[test]
     fn all_forms_of_flags_are_read() {
-        let p = typed(&RUN, "-it -eK=V -e=L=W --env M=X --env=N= -p=80:80 -m 1g -m -1 --sig-proxy=false --tree a -t -- --x").unwrap();
+        let p = typed(&RUN, "-it -eK=V -e=L=W --env M=X --env=N= -p=80:80 -m 1g -m -1 --sig-proxy=false a -t -- --x").unwrap();
         assert!(p.on("interactive") && p.on("tty") && !p.on("sig-proxy") && p.given("sig-proxy"));
         assert_eq!(p.list("env"), ["K=V", "L=W", "M=X", "N="]);
         assert_eq!(p.list("publish"), ["80:80"]);
-        assert_eq!((p.text("memory"), p.text("tree")), (Some("-1"), Some("auto")));
+        assert_eq!(p.text("memory"), Some("-1"));
         assert_eq!(p.words, ["a", "-t", "--", "--x"]);
     }
 
@@ -298,7 +313,10 @@ mod tests {
             "invalid argument \"maybe\" for \"-i, --interactive\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"
         );
         assert_eq!(told("a b"), "'hako x' requires at most 1 argument");
-        assert_eq!(typed(&RUN, "-i").unwrap_err().to_string(), "'hako x' requires at least 1 argument");
+        assert_eq!(
+            typed(&RUN, "-i").unwrap_err().to_string(),
+            "'hako x' requires at least 1 argument"
+        );
         assert_eq!(typed(&LIST, "--help").unwrap_err(), UsageError::Help);
     }
 }

@@ -18,7 +18,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["attach", "container attach"],
     about: "Attach to a running container's streams",
-    syntax: Syntax { words: "CONTAINER", count: Words::Exactly(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER",
+        count: Words::Exactly(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -28,9 +33,13 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let container = containers.find(name)?;
     match container.live.state.status {
         Status::Running => {}
-        Status::Paused => return Err(Failure::new("You cannot attach to a paused container, unpause it first")),
+        Status::Paused => {
+            return Err(Failure::new("You cannot attach to a paused container, unpause it first"));
+        }
         Status::Restarting => {
-            return Err(Failure::new("You cannot attach to a restarting container, wait until it is running"));
+            return Err(Failure::new(
+                "You cannot attach to a restarting container, wait until it is running",
+            ));
         }
         _ => return Err(Failure::new("You cannot attach to a stopped container, start it first")),
     }
@@ -42,6 +51,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let attachment = containers.attach(name, streams)?;
     let proxy = !config.tty && (!parsed.given("sig-proxy") || parsed.on("sig-proxy"));
     let conversation = Conversation { stdin, tty: config.tty, proxy, keys };
-    let end = conversation.hold(&attachment).map_err(|error| Failure::io("the container cannot be heard", &error))?;
+    let end = conversation
+        .hold(&attachment)
+        .map_err(|error| Failure::io("the container cannot be heard", &error))?;
     run::ended(end)
 }

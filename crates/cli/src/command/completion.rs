@@ -26,7 +26,10 @@ fn work(_session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         "bash" => BASH,
         "zsh" => ZSH,
         "fish" => FISH,
-        other => return Err(Failure::new(format!("no completion for the shell `{other}`")).with_hint("bash, zsh or fish")),
+        other => {
+            return Err(Failure::new(format!("no completion for the shell `{other}`"))
+                .with_hint("bash, zsh or fish"));
+        }
     });
     Ok(0)
 }
@@ -36,12 +39,22 @@ pub(super) fn words(session: &Session, typed: &[String]) -> Vec<String> {
     let Some((last, before)) = typed.split_last() else { return Vec::new() };
     let mut all: Vec<String> = Vec::new();
     if before.is_empty() {
-        all.extend(super::all().map(|command| command.names[0].to_owned()).filter(|name| !name.contains(' ')));
+        all.extend(
+            super::all()
+                .map(|command| command.names[0].to_owned())
+                .filter(|name| !name.contains(' ')),
+        );
         all.extend(super::GROUPS.iter().map(|(group, _)| (*group).to_owned()));
         all.push("build".into());
     } else if let Some((_, command, _)) = super::find(before) {
         if last.starts_with('-') {
-            all.extend(command.syntax.all().filter(|flag| !flag.help.is_empty()).map(|flag| format!("--{}", flag.long)));
+            all.extend(
+                command
+                    .syntax
+                    .all()
+                    .filter(|flag| !flag.help.is_empty())
+                    .map(|flag| format!("--{}", flag.long)),
+            );
         } else {
             all.extend(objects(session, command.syntax.words).unwrap_or_default());
         }
@@ -64,7 +77,14 @@ fn objects(session: &Session, words: &str) -> Result<Vec<String>, Failure> {
         all.extend(engine.containers().list()?.into_iter().map(|one| one.name));
     }
     if words.contains("IMAGE") || words.contains("NAME[") || words.contains("NAME|ID") {
-        all.extend(engine.images()?.list()?.iter().flat_map(|image| &image.names).map(|name| name.familiar()));
+        all.extend(
+            engine
+                .images()?
+                .list()?
+                .iter()
+                .flat_map(|image| &image.names)
+                .map(|name| name.familiar()),
+        );
     }
     if words.contains("NETWORK") {
         all.extend(engine.networks().list()?.into_iter().map(|one| one.spec.name));

@@ -6,8 +6,12 @@ use crate::args::{Parsed, Syntax, Words};
 use crate::report::Failure;
 use crate::session::Session;
 
-const SYNTAX: Syntax =
-    Syntax { words: "CONTAINER [CONTAINER...]", count: Words::AtLeast(1), program: false, flags: &[] };
+const SYNTAX: Syntax = Syntax {
+    words: "CONTAINER [CONTAINER...]",
+    count: Words::AtLeast(1),
+    program: false,
+    flags: &[],
+};
 
 pub(super) const PAUSE: Command = Command {
     names: &["pause", "container pause"],

@@ -49,7 +49,10 @@ fn in_container(word: &str) -> Option<(&str, String)> {
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let (from, to) = (parsed.words[0].as_str(), parsed.words[1].as_str());
     if from.is_empty() || to.is_empty() {
-        return Err(Failure::new(format!("{} can not be empty", if from.is_empty() { "source" } else { "destination" })));
+        return Err(Failure::new(format!(
+            "{} can not be empty",
+            if from.is_empty() { "source" } else { "destination" }
+        )));
     }
     let job = Job {
         session,
@@ -58,7 +61,9 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         follow: parsed.on("follow-link"),
     };
     match (in_container(from), in_container(to)) {
-        (Some(_), Some(_)) => return Err(Failure::new("copying between containers is not supported")),
+        (Some(_), Some(_)) => {
+            return Err(Failure::new("copying between containers is not supported"));
+        }
         (None, None) => return Err(Failure::new("must specify at least one container source")),
         (Some((name, path)), None) => job.out(name, &path, to)?,
         (None, Some((name, path))) => job.bring(from, name, &path)?,
@@ -93,11 +98,17 @@ fn place(source: &Source, dest: &str, there: There) -> Result<(String, String), 
     let (parent, name) = bare.rsplit_once('/').unwrap_or((".", bare));
     let parent = if parent.is_empty() { "/" } else { parent };
     match there {
-        There::Directory if source.is_directory && source.content => Ok((dest.to_owned(), String::new())),
+        There::Directory if source.is_directory && source.content => {
+            Ok((dest.to_owned(), String::new()))
+        }
         There::Directory => Ok((dest.to_owned(), source.name.clone())),
-        There::Other if source.is_directory => Err(format!("cannot copy a directory to a file: {dest}")),
+        There::Other if source.is_directory => {
+            Err(format!("cannot copy a directory to a file: {dest}"))
+        }
         There::Other if dest.ends_with('/') => Err(format!("not a directory: {dest}")),
-        There::Nothing if dest.ends_with('/') && !source.is_directory => Err(format!("no such directory: {dest}")),
+        There::Nothing if dest.ends_with('/') && !source.is_directory => {
+            Err(format!("no such directory: {dest}"))
+        }
         There::Other | There::Nothing => Ok((parent.to_owned(), name.to_owned())),
     }
 }
@@ -129,7 +140,11 @@ impl Job<'_> {
         if follow && let Some(target) = stat.link_target.clone() {
             stat = containers.stat(name, &target.to_string_lossy())?;
         }
-        let source = Source { name: own_name, is_directory: stat.is_directory(), content: means_content(path) };
+        let source = Source {
+            name: own_name,
+            is_directory: stat.is_directory(),
+            content: means_content(path),
+        };
         let there = match self.session.around.absolute(dest).metadata() {
             Ok(meta) if meta.is_dir() => There::Directory,
             Ok(_) => There::Other,
@@ -138,7 +153,10 @@ impl Job<'_> {
         let (directory, called) = place(&source, dest, there).map_err(Failure::new)?;
         let directory = self.session.around.absolute(&directory);
         if !directory.is_dir() {
-            return Err(Failure::new(format!("invalid output path: directory \"{}\" does not exist", directory.display())));
+            return Err(Failure::new(format!(
+                "invalid output path: directory \"{}\" does not exist",
+                directory.display()
+            )));
         }
         let owner = if self.archive {
             Owner::default()
@@ -160,22 +178,33 @@ impl Job<'_> {
         let name = container.id.as_str();
         if from == "-" {
             let mut input: Box<dyn Read + Send> = Box::new(io::stdin());
-            return Ok(containers.copy_in(name, path, &mut input, Placement { keep_owners: true })?);
+            return Ok(containers.copy_in(
+                name,
+                path,
+                &mut input,
+                Placement { keep_owners: true },
+            )?);
         }
         let local = self.session.around.absolute(from);
         let follow = self.follow || from.ends_with('/') || means_content(from);
         let meta = if follow { local.metadata() } else { local.symlink_metadata() };
-        let meta = meta.map_err(|error| Failure::new(format!("lstat {}: {}", local.display(), reason(&error))))?;
-        let own_name = local.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let meta = meta.map_err(|error| {
+            Failure::new(format!("lstat {}: {}", local.display(), reason(&error)))
+        })?;
+        let own_name =
+            local.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let content = means_content(from) || from == "/";
         let source = Source { name: own_name, is_directory: meta.is_dir(), content };
         let (dest, there) = self.there(name, path);
         let (directory, called) = place(&source, &dest, there).map_err(Failure::new)?;
-        let options = PackOptions { follow, name: Some(called), nanoseconds: true, ..PackOptions::default() };
+        let options =
+            PackOptions { follow, name: Some(called), nanoseconds: true, ..PackOptions::default() };
         let root = open_root()?;
         let (unpacked, packed) = piped_back(
             |out| pack_from(root.as_fd(), &local, Plain(out), &options).map(drop),
-            |tar| containers.copy_in(name, &directory, tar, Placement { keep_owners: self.archive }),
+            |tar| {
+                containers.copy_in(name, &directory, tar, Placement { keep_owners: self.archive })
+            },
         )?;
         settle(packed, unpacked)
     }
@@ -194,7 +223,11 @@ impl Job<'_> {
                     let target = absolute_in(path, &target);
                     let there = kind(&target);
                     // A directory is named as the person named it.
-                    if there == There::Directory { (path.to_owned(), there) } else { (target, there) }
+                    if there == There::Directory {
+                        (path.to_owned(), there)
+                    } else {
+                        (target, there)
+                    }
                 }
                 None => (path.to_owned(), kind(path)),
             },
@@ -218,14 +251,16 @@ fn piped<W, R: Send>(
     write: impl FnOnce(&mut (dyn Write + Send)) -> W,
     read: impl FnOnce(&mut (dyn Read + Send)) -> R + Send,
 ) -> Result<(W, R), Failure> {
-    let (mut reader, writer) = io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error))?;
+    let (mut reader, writer) =
+        io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error))?;
     std::thread::scope(|scope| {
         let reading = scope.spawn(move || read(&mut reader));
         let mut writer = io::BufWriter::with_capacity(1 << 17, writer);
         let written = write(&mut writer);
         writer.flush().ok();
         drop(writer);
-        let read = reading.join().map_err(|_| Failure::new("a thread of the command has ended early"))?;
+        let read =
+            reading.join().map_err(|_| Failure::new("a thread of the command has ended early"))?;
         Ok((written, read))
     })
 }
@@ -235,7 +270,8 @@ fn piped_back<W: Send, R>(
     write: impl FnOnce(&mut (dyn Write + Send)) -> W + Send,
     read: impl FnOnce(&mut (dyn Read + Send)) -> R,
 ) -> Result<(R, W), Failure> {
-    let (mut reader, writer) = io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error))?;
+    let (mut reader, writer) =
+        io::pipe().map_err(|error| Failure::io("cannot make a pipe", &error))?;
     std::thread::scope(|scope| {
         let writing = scope.spawn(move || {
             let mut writer = io::BufWriter::with_capacity(1 << 17, writer);
@@ -245,13 +281,17 @@ fn piped_back<W: Send, R>(
         });
         let read = read(&mut reader);
         drop(reader);
-        let written = writing.join().map_err(|_| Failure::new("a thread of the command has ended early"))?;
+        let written =
+            writing.join().map_err(|_| Failure::new("a thread of the command has ended early"))?;
         Ok((read, written))
     })
 }
 
 /// Returns the failure that came first: a packer whose reader has gone only followed the unpacker.
-fn settle<P: Fault, U: Fault>(packed: Result<(), P>, unpacked: Result<(), U>) -> Result<(), Failure> {
+fn settle<P: Fault, U: Fault>(
+    packed: Result<(), P>,
+    unpacked: Result<(), U>,
+) -> Result<(), Failure> {
     match (packed, unpacked) {
         (Ok(()), Ok(())) => Ok(()),
         (Ok(()), Err(error)) => Err(error.into()),

@@ -9,7 +9,12 @@ use crate::session::Session;
 pub(super) const COMMAND: Command = Command {
     names: &["create", "container create"],
     about: "Create a new container",
-    syntax: Syntax { words: "IMAGE [COMMAND] [ARG...]", count: Words::AtLeast(1), program: true, flags: create::CREATE },
+    syntax: Syntax {
+        words: "IMAGE [COMMAND] [ARG...]",
+        count: Words::AtLeast(1),
+        program: true,
+        flags: create::CREATE,
+    },
     run: work,
 };
 

@@ -72,7 +72,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 fn of_images(engine: &Engine) -> Result<Usage, Failure> {
     let uses = image::uses(engine)?;
     let usage = engine.images()?.usage(&uses)?;
-    let active = usage.images.iter().filter(|image| uses.iter().any(|one| one.image == image.id)).count();
+    let active =
+        usage.images.iter().filter(|image| uses.iter().any(|one| one.image == image.id)).count();
     let (size, reclaimable) = (usage.layers, usage.reclaimable);
     Ok(Usage { kind: "Images", total: usage.images.len(), active, size, reclaimable })
 }
@@ -139,19 +140,28 @@ fn verbose(engine: &Engine) -> Result<u8, Failure> {
     let uses = image::uses(engine)?;
     let store = engine.images()?;
     let (list, usage) = (store.list()?, store.usage(&uses)?);
-    let mut lines = vec!["REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS".to_owned()];
+    let mut lines = vec![
+        "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS".to_owned(),
+    ];
     for image in &list {
         let name = image.names.first();
         let repository = name.map_or_else(|| "<none>".into(), |name| name.familiar_repository());
         let tag = name.and_then(|name| name.tag.clone()).unwrap_or_else(|| "<none>".into());
         let shared = usage.images.iter().find(|one| one.id == image.id).map_or(0, |one| one.shared);
         let count = uses.iter().filter(|one| one.image == image.id).count();
-        let sizes = [image.size, shared, image.size.saturating_sub(shared)].map(|size| Bytes(size).human3());
+        let sizes = [image.size, shared, image.size.saturating_sub(shared)]
+            .map(|size| Bytes(size).human3());
         let created = images::age(image.created, now);
-        lines.push(format!("{repository}\t{tag}\t{}\t{created}\t{}\t{count}", image.id.short(), sizes.join("\t")));
+        lines.push(format!(
+            "{repository}\t{tag}\t{}\t{created}\t{}\t{count}",
+            image.id.short(),
+            sizes.join("\t")
+        ));
     }
     say(&format!("Images space usage:\n\n{}", crate::format::lines(&lines)));
-    let mut lines = vec!["CONTAINER ID\tIMAGE\tCOMMAND\tLOCAL VOLUMES\tSIZE\tCREATED\tSTATUS\tNAMES".to_owned()];
+    let mut lines = vec![
+        "CONTAINER ID\tIMAGE\tCOMMAND\tLOCAL VOLUMES\tSIZE\tCREATED\tSTATUS\tNAMES".to_owned(),
+    ];
     for one in engine.containers().list()? {
         let size = own_size(engine, &one);
         let volumes = one.record.mounts.iter().filter(|mount| !mount.point.name.is_empty()).count();

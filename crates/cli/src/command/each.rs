@@ -5,7 +5,10 @@ use crate::report::Failure;
 
 /// Does `work` to each of `names` in turn and prints the name after a success. Goes on after a failure; ends with 1 when
 /// there was one.
-pub(crate) fn each(names: &[String], mut work: impl FnMut(&str) -> Result<(), Failure>) -> Result<u8, Failure> {
+pub(crate) fn each(
+    names: &[String],
+    mut work: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<u8, Failure> {
     each_printing(names, |name| work(name).map(|()| Some(name.to_owned())))
 }
 

@@ -11,7 +11,12 @@ use crate::report::Failure;
 use crate::session::Session;
 
 const FLAGS: &[Flag] = &[
-    values("filter", "filter", "only these: type, event, container, image, network, volume, label, …").short('f'),
+    values(
+        "filter",
+        "filter",
+        "only these: type, event, container, image, network, volume, label, …",
+    )
+    .short('f'),
     value("format", "string", "print by a Go template, or json"),
     value("since", "string", "from this moment on: a time, or an age such as 42m"),
     value("until", "string", "up to this moment: a time, or an age such as 42m"),
@@ -25,8 +30,20 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const KNOWN: &[&str] = &[
-    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret", "service",
-    "type", "volume",
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
 ];
 
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
@@ -71,7 +88,10 @@ fn wanted(filters: &Filters, event: &Event) -> bool {
     let name = event.attributes.get("name").map_or("", String::as_str);
     let object = |kind: &str| {
         filters.any(kind, |wanted| {
-            event.kind == kind && (event.id == wanted || name == wanted || (wanted.len() >= 4 && event.id.starts_with(wanted)))
+            event.kind == kind
+                && (event.id == wanted
+                    || name == wanted
+                    || (wanted.len() >= 4 && event.id.starts_with(wanted)))
         })
     };
     let image = filters.any("image", |wanted| {
@@ -82,7 +102,8 @@ fn wanted(filters: &Filters, event: &Event) -> bool {
     });
     let containers = filters.any("container", |wanted| {
         let of_network = event.attributes.get("container").is_some_and(|id| id == wanted);
-        (event.kind == "container" && (event.id.starts_with(wanted) || name == wanted)) || of_network
+        (event.kind == "container" && (event.id.starts_with(wanted) || name == wanted))
+            || of_network
     });
     containers
         && image
@@ -91,15 +112,18 @@ fn wanted(filters: &Filters, event: &Event) -> bool {
         && filters.any("type", |wanted| event.kind == wanted)
         && filters.any("scope", |wanted| wanted == "local")
         && filters.any("event", |wanted| {
-            event.action == wanted || event.action.split(':').next().is_some_and(|action| action == wanted)
+            event.action == wanted
+                || event.action.split(':').next().is_some_and(|action| action == wanted)
         })
         && filters.all("label", |wanted| has_label(&event.attributes, wanted))
         && filters.any("daemon", |_| false)
 }
 
 fn plain(event: &Event) -> String {
-    let attributes: Vec<String> = event.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let attributes = if attributes.is_empty() { String::new() } else { format!(" ({})", attributes.join(", ")) };
+    let attributes: Vec<String> =
+        event.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let attributes =
+        if attributes.is_empty() { String::new() } else { format!(" ({})", attributes.join(", ")) };
     format!("{} {} {} {}{attributes}", event.time.fixed(), event.kind, event.action, event.id)
 }
 
@@ -110,7 +134,10 @@ fn json(event: &Event) -> serde_json::Value {
         all.insert("status".into(), event.action.clone().into());
         all.insert("id".into(), event.id.clone().into());
         if event.kind == "container" {
-            all.insert("from".into(), event.attributes.get("image").cloned().unwrap_or_default().into());
+            all.insert(
+                "from".into(),
+                event.attributes.get("image").cloned().unwrap_or_default().into(),
+            );
         }
     }
     all.insert("Type".into(), event.kind.clone().into());

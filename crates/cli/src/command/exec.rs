@@ -51,9 +51,14 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         stdin,
         privileged: parsed.on("privileged"),
         detach,
-        size: if tty { size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin())) } else { None },
+        size: if tty {
+            size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin()))
+        } else {
+            None
+        },
     };
-    let attachment = session.engine()?.containers().exec(&parsed.words[0], &spec).map_err(refused)?;
+    let attachment =
+        session.engine()?.containers().exec(&parsed.words[0], &spec).map_err(refused)?;
     session.mark("start the command");
     let heard = |error: std::io::Error| Failure::io("the command cannot be heard", &error);
     if detach {
@@ -61,7 +66,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
             match frame {
                 Frame::Started(_) | Frame::Done(_) | Frame::Exit(_) => return Ok(0),
                 Frame::Failed(text) => {
-                    let refusal = serde_json::from_slice(&text).map_err(|error| Failure::new(error.to_string()))?;
+                    let refusal = serde_json::from_slice(&text)
+                        .map_err(|error| Failure::new(error.to_string()))?;
                     return run::ended(End::Refused(refusal));
                 }
                 _ => {}

@@ -11,7 +11,12 @@ const FLAGS: &[Flag] = &[value("output", "string", "write to this file").short('
 pub(super) const COMMAND: Command = Command {
     names: &["export", "container export"],
     about: "Write a container's files as a tar archive",
-    syntax: Syntax { words: "CONTAINER", count: Words::Exactly(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER",
+        count: Words::Exactly(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 

@@ -54,7 +54,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     }
     let rows = lines.iter().map(|line| {
         let created_at = line.created.map(|moment| moment.to_string()).unwrap_or_default();
-        let since = line.created.map_or_else(|| "N/A".into(), |moment| format!("{} ago", moment.age(now)));
+        let since =
+            line.created.map_or_else(|| "N/A".into(), |moment| format!("{} ago", moment.age(now)));
         let by = line.created_by.replace('\t', " ");
         Row::default()
             .set("ID", id(line))

@@ -16,7 +16,12 @@ use crate::show;
 const FLAGS: &[Flag] = &[
     switch("all", "show images that are only steps to others too").short('a'),
     switch("digests", "show digests"),
-    values("filter", "filter", "show only these: reference=…, label=…, dangling=…, before=…, since=…, until=…").short('f'),
+    values(
+        "filter",
+        "filter",
+        "show only these: reference=…, label=…, dangling=…, before=…, since=…, until=…",
+    )
+    .short('f'),
     value("format", "string", "print by a Go template, as `table …`, or as json"),
     switch("no-trunc", "do not shorten anything"),
     switch("quiet", "print ids only").short('q'),
@@ -26,7 +31,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["images", "image ls", "image list"],
     about: "List images",
-    syntax: Syntax { words: "[REPOSITORY[:TAG]]", count: Words::AtMost(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[REPOSITORY[:TAG]]",
+        count: Words::AtMost(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -69,8 +79,11 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let filters = Filters::read(parsed, KNOWN)?;
     let images = engine.images()?.list()?;
     let selection = Selection::new(session, parsed, &filters)?;
-    let lines: Vec<Line<'_>> =
-        images.iter().filter(|image| selection.takes_image(image)).flat_map(|image| selection.lines(image)).collect();
+    let lines: Vec<Line<'_>> = images
+        .iter()
+        .filter(|image| selection.takes_image(image))
+        .flat_map(|image| selection.lines(image))
+        .collect();
     let full = parsed.on("no-trunc");
     let id = |image: &Image| if full { image.id.to_string() } else { image.id.short().to_owned() };
     if parsed.on("quiet") && !parsed.given("format") {
@@ -90,10 +103,15 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     }
     let format = parsed.text("format").or(session.config().images_format.as_deref());
     let listing = Listing::new(format, if parsed.on("digests") { DIGESTS } else { TABLE })?;
-    let counts = if format.is_some_and(|format| format.contains(".Containers")) { Some(counts(session)?) } else { None };
+    let counts = if format.is_some_and(|format| format.contains(".Containers")) {
+        Some(counts(session)?)
+    } else {
+        None
+    };
     let now = Moment::now();
     let rows = lines.iter().map(|line| {
-        let count = counts.as_ref().map(|counts| counts.get(line.image.id.as_str()).copied().unwrap_or(0));
+        let count =
+            counts.as_ref().map(|counts| counts.get(line.image.id.as_str()).copied().unwrap_or(0));
         let size = Bytes(line.image.size).human3();
         Row::default()
             .set("ID", id(line.image))
@@ -134,7 +152,12 @@ fn tree(lines: &[Line<'_>]) -> String {
         }
         shown.push(&line.image.id);
         let image = line.image;
-        text.push_str(&format!("{}  {}  {}\n", image.id.short(), Bytes(image.size).human3(), image.platform()));
+        text.push_str(&format!(
+            "{}  {}  {}\n",
+            image.id.short(),
+            Bytes(image.size).human3(),
+            image.platform()
+        ));
         for (index, name) in image.names.iter().enumerate() {
             let branch = if index + 1 == image.names.len() { "└─" } else { "├─" };
             text.push_str(&format!("{branch} {}\n", name.familiar()));
@@ -192,13 +215,19 @@ impl<'a> Selection<'a> {
         let mut lines = Vec::new();
         for name in image.names.iter().filter(|name| self.names(name)) {
             let tag = name.tag.clone().unwrap_or_else(none);
-            lines.push(Line { image, repository: name.familiar_repository(), tag, digest: digest_of(name) });
+            lines.push(Line {
+                image,
+                repository: name.familiar_repository(),
+                tag,
+                digest: digest_of(name),
+            });
         }
         // A repository that is known by its digest alone has a line of its own, without a tag.
         for name in &image.repo_digests {
             let tagged = image.names.iter().any(|one| one.repository() == name.repository());
             let repository = name.familiar_repository();
-            let again = lines.iter().any(|line| line.repository == repository && line.tag == "<none>");
+            let again =
+                lines.iter().any(|line| line.repository == repository && line.tag == "<none>");
             if !tagged && self.names(name) && (self.digests || !again) {
                 lines.push(Line { image, repository, tag: none(), digest: digest_of(name) });
             }
@@ -217,12 +246,14 @@ impl<'a> Selection<'a> {
             || self.patterns.iter().any(|pattern| {
                 [&familiar, &canonical].iter().any(|repository| {
                     let tagged = name.tag.as_ref().map(|tag| format!("{repository}:{tag}"));
-                    let digested = name.digest.as_ref().map(|digest| format!("{repository}@{digest}"));
+                    let digested =
+                        name.digest.as_ref().map(|digest| format!("{repository}@{digest}"));
                     matches_path(pattern, repository)
                         || tagged.is_some_and(|text| matches_path(pattern, &text))
                         || digested.is_some_and(|text| matches_path(pattern, &text))
                 }) || pattern.parse::<Reference>().is_ok_and(|wanted| {
-                    wanted.repository() == canonical && (wanted.tag.is_none() || wanted.tag == name.tag)
+                    wanted.repository() == canonical
+                        && (wanted.tag.is_none() || wanted.tag == name.tag)
                 })
             })
     }

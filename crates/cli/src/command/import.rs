@@ -31,7 +31,9 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let source = parsed.words[0].as_str();
     if source.starts_with("http://") || source.starts_with("https://") {
         let hint = format!("fetch it first: `curl -L {source} | hako import -`");
-        return Err(Failure::new("hako imports files and standard input, not addresses").with_hint(hint));
+        return Err(
+            Failure::new("hako imports files and standard input, not addresses").with_hint(hint)
+        );
     }
     let name = parsed.words.get(1).map(|name| image::reference(name)).transpose()?;
     let wanted = Import {

@@ -11,7 +11,8 @@ use crate::format::{Template, of_struct};
 use crate::report::Failure;
 use crate::session::Session;
 
-const FLAGS: &[Flag] = &[value("format", "string", "print by a Go template, or as json").short('f')];
+const FLAGS: &[Flag] =
+    &[value("format", "string", "print by a Go template, or as json").short('f')];
 
 pub(super) const COMMAND: Command = Command {
     names: &["info", "system info"],
@@ -59,7 +60,9 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 fn gather(session: &Session) -> Result<Value, Failure> {
     let engine = session.engine()?;
     let containers = engine.containers().list()?;
-    let count = |wanted: fn(Status) -> bool| containers.iter().filter(|one| wanted(one.live.state.status)).count();
+    let count = |wanted: fn(Status) -> bool| {
+        containers.iter().filter(|one| wanted(one.live.state.status)).count()
+    };
     let running = count(|status| matches!(status, Status::Running | Status::Restarting));
     let paused = count(|status| status == Status::Paused);
     let uname = rustix::system::uname();

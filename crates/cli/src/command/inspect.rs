@@ -14,13 +14,23 @@ use crate::session::Session;
 const FORMAT: Flag = value("format", "string", "print by a Go template, or as json").short('f');
 const SIZE: Flag = switch("size", "tell the sizes of a container's files").short('s');
 
-const ANY: &[Flag] = &[FORMAT, SIZE, value("type", "string", "look only for this: container, image, network or volume")];
-const OF_IMAGE: &[Flag] = &[FORMAT, value("platform", "string", "of this platform: os/arch[/variant]")];
+const ANY: &[Flag] = &[
+    FORMAT,
+    SIZE,
+    value("type", "string", "look only for this: container, image, network or volume"),
+];
+const OF_IMAGE: &[Flag] =
+    &[FORMAT, value("platform", "string", "of this platform: os/arch[/variant]")];
 
 pub(super) const COMMAND: Command = Command {
     names: &["inspect"],
     about: "Tell everything about containers, images, networks and volumes",
-    syntax: Syntax { words: "NAME|ID [NAME|ID...]", count: Words::AtLeast(1), program: false, flags: &[ANY] },
+    syntax: Syntax {
+        words: "NAME|ID [NAME|ID...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[ANY],
+    },
     run: any,
 };
 
@@ -39,7 +49,12 @@ pub(super) const CONTAINER: Command = Command {
 pub(super) const IMAGE: Command = Command {
     names: &["image inspect"],
     about: "Tell everything about images",
-    syntax: Syntax { words: "IMAGE [IMAGE...]", count: Words::AtLeast(1), program: false, flags: &[OF_IMAGE] },
+    syntax: Syntax {
+        words: "IMAGE [IMAGE...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[OF_IMAGE],
+    },
     run: images,
 };
 
@@ -75,14 +90,22 @@ struct NotFound {
 impl<E: Fault> From<E> for NotFound {
     fn from(error: E) -> Self {
         // A name that one sort of object cannot have may be another's.
-        Self { missing: matches!(error.kind(), Kind::NotFound | Kind::Invalid), failure: error.into() }
+        Self {
+            missing: matches!(error.kind(), Kind::NotFound | Kind::Invalid),
+            failure: error.into(),
+        }
     }
 }
 
 fn find(engine: &Engine, kind: &str, name: &str, size: bool) -> Result<Value, NotFound> {
-    let failed = |error: serde_json::Error| NotFound { missing: false, failure: Failure::new(error.to_string()) };
+    let failed = |error: serde_json::Error| NotFound {
+        missing: false,
+        failure: Failure::new(error.to_string()),
+    };
     match kind {
-        "container" => serde_json::to_value(engine.containers().inspect(name, size)?).map_err(failed),
+        "container" => {
+            serde_json::to_value(engine.containers().inspect(name, size)?).map_err(failed)
+        }
         "image" => Ok(image::inspect(&engine.images()?.resolve(name)?)),
         "network" => serde_json::to_value(engine.networks().inspect(name)?).map_err(failed),
         _ => serde_json::to_value(engine.volumes().inspect(name)?).map_err(failed),
@@ -101,9 +124,10 @@ fn images(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     tell(parsed, |name| {
         let found = images.resolve(name)?;
         match &platform {
-            Some(wanted) if !found.platform().matches(wanted) => {
-                Err(Failure::new(format!("No such image: {name}: it is for {}, not for {wanted}", found.platform())))
-            }
+            Some(wanted) if !found.platform().matches(wanted) => Err(Failure::new(format!(
+                "No such image: {name}: it is for {}, not for {wanted}",
+                found.platform()
+            ))),
             _ => Ok(image::inspect(&found)),
         }
     })
@@ -111,7 +135,10 @@ fn images(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 
 /// Prints what `find` finds for each word: as a JSON list, or by `--format`. Those that are not found are told on standard
 /// error, the others are printed all the same.
-pub(super) fn tell(parsed: &Parsed, find: impl Fn(&str) -> Result<Value, Failure>) -> Result<u8, Failure> {
+pub(super) fn tell(
+    parsed: &Parsed,
+    find: impl Fn(&str) -> Result<Value, Failure>,
+) -> Result<u8, Failure> {
     let broken = |error: TemplateError| Failure::new(error.to_string());
     let template = match parsed.text("format").filter(|format| !format.is_empty()) {
         None => None,
@@ -143,7 +170,10 @@ pub(super) fn tell(parsed: &Parsed, find: impl Fn(&str) -> Result<Value, Failure
 fn pretty(value: &Value) -> String {
     use serde::Serialize;
     let mut out = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(b"    "));
+    let mut writer = serde_json::Serializer::with_formatter(
+        &mut out,
+        serde_json::ser::PrettyFormatter::with_indent(b"    "),
+    );
     value.serialize(&mut writer).ok();
     String::from_utf8(out).unwrap_or_default()
 }

@@ -11,7 +11,12 @@ const FLAGS: &[Flag] = &[value("signal", "string", "signal to send (default KILL
 pub(super) const COMMAND: Command = Command {
     names: &["kill", "container kill"],
     about: "Kill one or more running containers",
-    syntax: Syntax { words: "CONTAINER [CONTAINER...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER [CONTAINER...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 

@@ -25,14 +25,17 @@ pub(super) const COMMAND: Command = Command {
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let path = parsed.text("input");
     if path.is_none() && is_terminal(rustix::stdio::stdin()) {
-        return Err(Failure::new("requested load from stdin, but stdin is empty").with_hint("use -i FILE or redirect"));
+        return Err(Failure::new("requested load from stdin, but stdin is empty")
+            .with_hint("use -i FILE or redirect"));
     }
     let source = input(session, path)?;
     let images = session.engine()?.images()?;
     for loaded in archive::load(&images, source)? {
         for (name, id) in &loaded.displaced {
             let name = name.familiar();
-            say(&format!("The image {name} already exists, renaming the old one with ID {id} to empty string\n"));
+            say(&format!(
+                "The image {name} already exists, renaming the old one with ID {id} to empty string\n"
+            ));
         }
         if loaded.names.is_empty() {
             say(&format!("Loaded image ID: {}\n", loaded.image.id));

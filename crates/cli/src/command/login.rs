@@ -44,7 +44,8 @@ fn server(word: Option<&String>) -> String {
 fn login(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let server = server(parsed.words.first());
     let client = image::client(session);
-    let credentials = Credentials::new(&session.globals.config, client.config().helper_path.clone());
+    let credentials =
+        Credentials::new(&session.globals.config, client.config().helper_path.clone());
     let credential = given(parsed, &credentials, &server)?;
     client.login(&server, &credential)?;
     credentials.store(&server, &credential)?;
@@ -55,12 +56,18 @@ fn login(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 /// Returns the credential of the flags, of the file where no flag was given, or of the person.
 fn given(parsed: &Parsed, credentials: &Credentials, server: &str) -> Result<Credential, Failure> {
     let username = parsed.text("username").map(str::to_owned);
-    let of = |username: String, password: String| Credential { username, password, ..Credential::default() };
+    let of = |username: String, password: String| Credential {
+        username,
+        password,
+        ..Credential::default()
+    };
     if parsed.on("password-stdin") {
         if parsed.given("password") {
             return Err(Failure::new("--password and --password-stdin are mutually exclusive"));
         }
-        let Some(username) = username else { return Err(Failure::new("Must provide --username with --password-stdin")) };
+        let Some(username) = username else {
+            return Err(Failure::new("Must provide --username with --password-stdin"));
+        };
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text);
         read.map_err(|error| Failure::io("cannot read the password", &error))?;

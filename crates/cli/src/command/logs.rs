@@ -22,7 +22,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["logs", "container logs"],
     about: "Fetch the logs of a container",
-    syntax: Syntax { words: "CONTAINER", count: Words::Exactly(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER",
+        count: Words::Exactly(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -31,7 +36,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let moment = |flag: &str| -> Result<Option<Moment>, Failure> {
         let Some(text) = parsed.text(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
         let read = Moment::parse_flag(text, now);
-        read.map(Some).map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
+        read.map(Some)
+            .map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
     };
     let tail = match parsed.text("tail") {
         None | Some("all" | "") => None,

@@ -74,18 +74,50 @@ const SECTIONS: &[(&str, &[&Command])] = &[
     (
         "Common Commands",
         &[
-            &run::COMMAND, &exec::COMMAND, &ps::COMMAND, &pull::COMMAND, &push::COMMAND, &images::COMMAND,
-            &login::LOGIN, &login::LOGOUT, &version::COMMAND, &info::COMMAND,
+            &run::COMMAND,
+            &exec::COMMAND,
+            &ps::COMMAND,
+            &pull::COMMAND,
+            &push::COMMAND,
+            &images::COMMAND,
+            &login::LOGIN,
+            &login::LOGOUT,
+            &version::COMMAND,
+            &info::COMMAND,
         ],
     ),
     (
         "Commands",
         &[
-            &attach::COMMAND, &commit::COMMAND, &cp::COMMAND, &create::COMMAND, &diff::COMMAND, &events::COMMAND,
-            &export::COMMAND, &history::COMMAND, &import::COMMAND, &inspect::COMMAND, &kill::COMMAND, &load::COMMAND,
-            &logs::COMMAND, &containers::PAUSE, &port::COMMAND, &rename::COMMAND, &restart::COMMAND, &rm::COMMAND,
-            &rmi::COMMAND, &save::COMMAND, &start::COMMAND, &stats::COMMAND, &stop::COMMAND, &tag::COMMAND,
-            &top::COMMAND, &containers::UNPAUSE, &update::COMMAND, &wait::COMMAND, &completion::COMMAND,
+            &attach::COMMAND,
+            &commit::COMMAND,
+            &cp::COMMAND,
+            &create::COMMAND,
+            &diff::COMMAND,
+            &events::COMMAND,
+            &export::COMMAND,
+            &history::COMMAND,
+            &import::COMMAND,
+            &inspect::COMMAND,
+            &kill::COMMAND,
+            &load::COMMAND,
+            &logs::COMMAND,
+            &containers::PAUSE,
+            &port::COMMAND,
+            &rename::COMMAND,
+            &restart::COMMAND,
+            &rm::COMMAND,
+            &rmi::COMMAND,
+            &save::COMMAND,
+            &start::COMMAND,
+            &stats::COMMAND,
+            &stop::COMMAND,
+            &tag::COMMAND,
+            &top::COMMAND,
+            &containers::UNPAUSE,
+            &update::COMMAND,
+            &wait::COMMAND,
+            &completion::COMMAND,
             &unsupported::SEARCH,
         ],
     ),
@@ -93,8 +125,13 @@ const SECTIONS: &[(&str, &[&Command])] = &[
     (
         "",
         &[
-            &network::CREATE, &network::LIST, &network::INSPECT, &network::REMOVE, &network::CONNECT,
-            &network::DISCONNECT, &prune::NETWORKS,
+            &network::CREATE,
+            &network::LIST,
+            &network::INSPECT,
+            &network::REMOVE,
+            &network::CONNECT,
+            &network::DISCONNECT,
+            &prune::NETWORKS,
         ],
     ),
     ("", &[&volume::CREATE, &volume::LIST, &volume::INSPECT, &volume::REMOVE, &prune::VOLUMES]),
@@ -119,7 +156,8 @@ fn all() -> impl Iterator<Item = &'static Command> {
 
 /// Runs the program: returns what it ends with.
 pub(crate) fn main() -> ExitCode {
-    let typed: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let typed: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if typed.first().is_some_and(|word| word == "oci") {
         return oci::main(&typed[1..]).into();
     }
@@ -189,7 +227,11 @@ pub(crate) fn dispatch(session: &Session, words: &[String]) -> u8 {
 
 /// Returns the command that the first one or two words name, the name, and the words after it.
 fn find(words: &[String]) -> Option<(&'static str, &'static Command, &[String])> {
-    let named = |typed: &str| all().find_map(|command| Some((*command.names.iter().find(|name| **name == typed)?, command)));
+    let named = |typed: &str| {
+        all().find_map(|command| {
+            Some((*command.names.iter().find(|name| **name == typed)?, command))
+        })
+    };
     if let [first, second, ..] = words
         && let Some((name, command)) = named(&format!("{first} {second}"))
     {
@@ -225,7 +267,8 @@ fn call(session: &Session, name: &str, command: &Command, words: &[String]) -> u
 fn misused(name: &str, command: &Command, error: UsageError) -> u8 {
     let meant = match &error {
         UsageError::UnknownLong(flag) => {
-            let known = command.syntax.all().filter(|flag| !flag.help.is_empty()).map(|flag| flag.long);
+            let known =
+                command.syntax.all().filter(|flag| !flag.help.is_empty()).map(|flag| flag.long);
             did_you_mean(flag, known).map(|flag| format!("did you mean `--{flag}`?"))
         }
         _ => None,
@@ -262,7 +305,10 @@ fn unknown(words: &[String]) -> u8 {
     }
     let names = all().map(|command| command.names[0]).chain(GROUPS.iter().map(|(group, _)| *group));
     let hint = did_you_mean(first, names.filter(|name| !name.contains(' ')));
-    let hint = hint.map_or_else(|| "see `hako --help`".to_owned(), |name| format!("did you mean `hako {name}`?"));
+    let hint = hint.map_or_else(
+        || "see `hako --help`".to_owned(),
+        |name| format!("did you mean `hako {name}`?"),
+    );
     ended(&Failure::new(format!("unknown command: hako {first}")).with_hint(hint))
 }
 
@@ -275,12 +321,17 @@ fn overview() -> String {
             text.push_str(&format!("  {name:11} {about}\n"));
         }
     };
-    for (index, (title, commands)) in SECTIONS.iter().filter(|(title, _)| !title.is_empty()).enumerate() {
+    for (index, (title, commands)) in
+        SECTIONS.iter().filter(|(title, _)| !title.is_empty()).enumerate()
+    {
         if index == 1 {
             section("Management Commands", &mut GROUPS.iter().copied());
         }
         let build = (index == 0).then_some(("build", "Build an image from a Dockerfile"));
-        section(title, &mut commands.iter().map(|command| (command.names[0], command.about)).chain(build));
+        section(
+            title,
+            &mut commands.iter().map(|command| (command.names[0], command.about)).chain(build),
+        );
     }
     let options = help(&[""], "", &globals::SYNTAX);
     if let Some(at) = options.find("\nOptions:") {
@@ -294,13 +345,17 @@ fn group_help(group: &str, about: &str) -> String {
     let mut text = format!("Usage:  hako {group} COMMAND\n\n{about}\n\nCommands:\n");
     let prefix = format!("{group} ");
     let mut lines: Vec<(&str, &str)> = all()
-        .filter_map(|command| Some((command.names.iter().find_map(|name| name.strip_prefix(&prefix))?, command.about)))
+        .filter_map(|command| {
+            Some((command.names.iter().find_map(|name| name.strip_prefix(&prefix))?, command.about))
+        })
         .collect();
     lines.sort_unstable();
     for (name, about) in lines {
         text.push_str(&format!("  {name:11} {about}\n"));
     }
-    text.push_str(&format!("\nRun 'hako {group} COMMAND --help' for more information on a command.\n"));
+    text.push_str(&format!(
+        "\nRun 'hako {group} COMMAND --help' for more information on a command.\n"
+    ));
     text
 }
 

@@ -43,7 +43,8 @@ pub(super) const CREATE: Command = Command {
 };
 
 const LISTING: &[Flag] = &[
-    values("filter", "filter", "show only these: name=…, driver=…, label=…, dangling=…, …").short('f'),
+    values("filter", "filter", "show only these: name=…, driver=…, label=…, dangling=…, …")
+        .short('f'),
     value("format", "string", "print by a Go template, as `table …`, or as json"),
     switch("no-trunc", "do not shorten anything"),
     switch("quiet", "print ids only").short('q'),
@@ -64,16 +65,27 @@ const TELLING: &[Flag] = &[
 pub(super) const INSPECT: Command = Command {
     names: &["network inspect"],
     about: "Tell everything about networks",
-    syntax: Syntax { words: "NETWORK [NETWORK...]", count: Words::AtLeast(1), program: false, flags: &[TELLING] },
+    syntax: Syntax {
+        words: "NETWORK [NETWORK...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[TELLING],
+    },
     run: inspect,
 };
 
-const REMOVING: &[Flag] = &[switch("force", "a network that is not there is no failure").short('f')];
+const REMOVING: &[Flag] =
+    &[switch("force", "a network that is not there is no failure").short('f')];
 
 pub(super) const REMOVE: Command = Command {
     names: &["network rm", "network remove"],
     about: "Remove one or more networks",
-    syntax: Syntax { words: "NETWORK [NETWORK...]", count: Words::AtLeast(1), program: false, flags: &[REMOVING] },
+    syntax: Syntax {
+        words: "NETWORK [NETWORK...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[REMOVING],
+    },
     run: remove,
 };
 
@@ -90,7 +102,12 @@ const JOINING: &[Flag] = &[
 pub(super) const CONNECT: Command = Command {
     names: &["network connect"],
     about: "Connect a container to a network",
-    syntax: Syntax { words: "NETWORK CONTAINER", count: Words::Exactly(2), program: false, flags: &[JOINING] },
+    syntax: Syntax {
+        words: "NETWORK CONTAINER",
+        count: Words::Exactly(2),
+        program: false,
+        flags: &[JOINING],
+    },
     run: connect,
 };
 
@@ -99,7 +116,12 @@ const LEAVING: &[Flag] = &[switch("force", "even where the container cannot be t
 pub(super) const DISCONNECT: Command = Command {
     names: &["network disconnect"],
     about: "Disconnect a container from a network",
-    syntax: Syntax { words: "NETWORK CONTAINER", count: Words::Exactly(2), program: false, flags: &[LEAVING] },
+    syntax: Syntax {
+        words: "NETWORK CONTAINER",
+        count: Words::Exactly(2),
+        program: false,
+        flags: &[LEAVING],
+    },
     run: disconnect,
 };
 
@@ -110,9 +132,11 @@ fn strings(parsed: &Parsed, flag: &str) -> Vec<String> {
 
 fn make(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     if parsed.on("ingress") || parsed.on("config-only") || parsed.given("config-from") {
-        return Err(Failure::new("hako has no swarm networks").with_hint("leave --ingress and --config-* out"));
+        return Err(Failure::new("hako has no swarm networks")
+            .with_hint("leave --ingress and --config-* out"));
     }
-    let labels = create::labels(&session.around, &[], &parsed.list("label")).map_err(Failure::new)?;
+    let labels =
+        create::labels(&session.around, &[], &parsed.list("label")).map_err(Failure::new)?;
     let spec = NetworkSpec {
         name: parsed.words[0].clone(),
         driver: parsed.string("driver"),
@@ -140,7 +164,8 @@ fn ipam(parsed: &Parsed) -> Result<Ipam, Failure> {
     }
     let of = |config: &mut Vec<IpamConfig>, what: &str, text: &str| {
         let address = text.split('/').next().and_then(|text| text.parse().ok());
-        let at = address.and_then(|address| config.iter().position(|one| contains(&one.subnet, address)));
+        let at = address
+            .and_then(|address| config.iter().position(|one| contains(&one.subnet, address)));
         at.ok_or_else(|| Failure::new(format!("no matching subnet for {what} {text}")))
     };
     for range in strings(parsed, "ip-range") {
@@ -161,7 +186,9 @@ fn ipam(parsed: &Parsed) -> Result<Ipam, Failure> {
     }
     let driver = parsed.text("ipam-driver").unwrap_or("default").to_owned();
     if driver != "default" {
-        return Err(Failure::new(format!("no address driver is called `{driver}`: there is `default`")));
+        return Err(Failure::new(format!(
+            "no address driver is called `{driver}`: there is `default`"
+        )));
     }
     Ok(Ipam { driver, options: None, config })
 }
@@ -182,7 +209,9 @@ fn contains(subnet: &str, address: IpAddr) -> bool {
         (Some((IpAddr::V4(base), length)), IpAddr::V4(address)) => {
             same(u32::from(base).into(), u32::from(address).into(), 32, length)
         }
-        (Some((IpAddr::V6(base), length)), IpAddr::V6(address)) => same(base.into(), address.into(), 128, length),
+        (Some((IpAddr::V6(base), length)), IpAddr::V6(address)) => {
+            same(base.into(), address.into(), 128, length)
+        }
         _ => false,
     }
 }
@@ -215,7 +244,8 @@ fn list(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
             && filters.any("name", |wanted| matches_pattern(wanted, &one.spec.name))
             && filters.any("driver", |wanted| one.spec.driver == wanted)
             && filters.any("scope", |wanted| wanted == "local")
-            && filters.any("type", |wanted| wanted == if predefined { "builtin" } else { "custom" })
+            && filters
+                .any("type", |wanted| wanted == if predefined { "builtin" } else { "custom" })
             && filters.labels(&one.spec.labels)
             && dangling.is_none_or(|wanted| wanted == (!predefined && is_unused(engine, &one.id)));
         if takes {
@@ -255,7 +285,8 @@ pub(super) fn is_unused(engine: &Engine, id: &str) -> bool {
 fn inspect(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let networks = session.engine()?.networks();
     tell(parsed, |name| {
-        serde_json::to_value(networks.inspect(name)?).map_err(|error| Failure::new(error.to_string()))
+        serde_json::to_value(networks.inspect(name)?)
+            .map_err(|error| Failure::new(error.to_string()))
     })
 }
 
@@ -300,7 +331,11 @@ mod tests {
     fn addresses_are_matched_to_subnets() {
         let has = |subnet: &str, address: &str| contains(subnet, address.parse().unwrap());
         assert!(has("10.1.0.0/16", "10.1.2.3") && !has("10.1.0.0/16", "10.2.0.1"));
-        assert!(has("fd00::/64", "fd00::1") && !has("fd00::/64", "10.0.0.1") && has("0.0.0.0/0", "1.2.3.4"));
+        assert!(
+            has("fd00::/64", "fd00::1")
+                && !has("fd00::/64", "10.0.0.1")
+                && has("0.0.0.0/0", "1.2.3.4")
+        );
         assert!(prefix("10.0.0.0/33").is_none() && prefix("10.0.0.0").is_none());
     }
 }

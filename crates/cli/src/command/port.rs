@@ -36,7 +36,11 @@ fn place(binding: &PortBinding) -> String {
     format!("{}:{}", bracketed(&binding.host_ip), binding.host_port)
 }
 
-fn one(name: &str, ports: &BTreeMap<String, Option<Vec<PortBinding>>>, wanted: &str) -> Result<String, Failure> {
+fn one(
+    name: &str,
+    ports: &BTreeMap<String, Option<Vec<PortBinding>>>,
+    wanted: &str,
+) -> Result<String, Failure> {
     let (number, protocol) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
     if number.parse::<u16>().is_err() {
         return Err(Failure::new(format!("invalid port '{wanted}'")));
@@ -50,10 +54,14 @@ fn one(name: &str, ports: &BTreeMap<String, Option<Vec<PortBinding>>>, wanted: &
 }
 
 fn every(ports: &BTreeMap<String, Option<Vec<PortBinding>>>) -> String {
-    let key = |port: &str| port.split('/').next().and_then(|number| number.parse::<u16>().ok()).unwrap_or(0);
+    let key = |port: &str| {
+        port.split('/').next().and_then(|number| number.parse::<u16>().ok()).unwrap_or(0)
+    };
     let mut all: Vec<(&String, &Vec<PortBinding>)> =
         ports.iter().filter_map(|(port, bindings)| Some((port, bindings.as_ref()?))).collect();
     all.sort_by_key(|(port, _)| (key(port), port.as_str()));
-    let lines = all.iter().flat_map(|(port, bindings)| bindings.iter().map(move |b| format!("{port} -> {}\n", place(b))));
+    let lines = all.iter().flat_map(|(port, bindings)| {
+        bindings.iter().map(move |b| format!("{port} -> {}\n", place(b)))
+    });
     lines.collect()
 }

@@ -16,7 +16,8 @@ use crate::session::Session;
 
 const FORCE: Flag = switch("force", "do not ask").short('f');
 const FILTER: Flag = values("filter", "filter", "only these: label=…, label!=…, until=…");
-const ALL_IMAGES: Flag = switch("all", "all that no container uses, not only those without a name").short('a');
+const ALL_IMAGES: Flag =
+    switch("all", "all that no container uses, not only those without a name").short('a');
 const ALL_VOLUMES: Flag = switch("all", "named ones too").short('a');
 const VOLUMES_TOO: Flag = switch("volumes", "anonymous volumes too");
 
@@ -100,7 +101,8 @@ fn prune_containers(engine: &Engine, filters: &Filters) -> Result<Pruned, Failur
     let mut pruned = Pruned::default();
     for one in engine.containers().list()? {
         let idle = matches!(one.live.state.status, Status::Created | Status::Exited | Status::Dead);
-        let wanted = filters.labels(&one.record.config.labels) && until.is_none_or(|until| one.created < until);
+        let wanted = filters.labels(&one.record.config.labels)
+            && until.is_none_or(|until| one.created < until);
         if !idle || !wanted {
             continue;
         }
@@ -122,7 +124,11 @@ fn prune_containers(engine: &Engine, filters: &Filters) -> Result<Pruned, Failur
 fn images(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let filters = Filters::read(parsed, &["dangling", "label", "label!", "until"])?;
     let all = parsed.on("all") || filters.truth("dangling")? == Some(false);
-    let what = if all { "images without at least one container associated to them" } else { "dangling images" };
+    let what = if all {
+        "images without at least one container associated to them"
+    } else {
+        "dangling images"
+    };
     if !asked(parsed, &format!("This will remove all {what}.")) {
         return Ok(0);
     }
@@ -134,7 +140,8 @@ fn images(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 fn prune_images(engine: &Engine, filters: &Filters, all: bool) -> Result<Pruned, Failure> {
     let wanted = filters.values("label").iter().map(|text| LabelFilter::parse(text, true));
     let unwanted = filters.values("label!").iter().map(|text| LabelFilter::parse(text, false));
-    let filter = PruneFilter { all, until: filters.until()?, labels: wanted.chain(unwanted).collect() };
+    let filter =
+        PruneFilter { all, until: filters.until()?, labels: wanted.chain(unwanted).collect() };
     let removed = engine.images()?.prune(&filter, &image::uses(engine)?)?;
     let lines = removed.iter().map(|one| one.to_string().to_lowercase()).collect();
     let bytes = engine.system().free_layers()?;
@@ -154,7 +161,8 @@ fn prune_networks(engine: &Engine, filters: &Filters) -> Result<Pruned, Failure>
     let until = filters.until()?;
     let mut pruned = Pruned::default();
     for one in engine.networks().list()? {
-        let wanted = filters.labels(&one.spec.labels) && until.is_none_or(|until| one.created < until);
+        let wanted =
+            filters.labels(&one.spec.labels) && until.is_none_or(|until| one.created < until);
         if one.is_predefined() || !wanted || !network::is_unused(engine, &one.id) {
             continue;
         }
@@ -171,7 +179,10 @@ fn volumes(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let filters = Filters::read(parsed, &["all", "label", "label!"])?;
     let all = parsed.on("all") || filters.truth("all")?.unwrap_or(false);
     let which = if all { "" } else { "anonymous " };
-    if !asked(parsed, &format!("This will remove {which}local volumes not used by at least one container.")) {
+    if !asked(
+        parsed,
+        &format!("This will remove {which}local volumes not used by at least one container."),
+    ) {
         return Ok(0);
     }
     let pruned = prune_volumes(session.engine()?, &filters, all)?;
@@ -184,7 +195,10 @@ fn prune_volumes(engine: &Engine, filters: &Filters, all: bool) -> Result<Pruned
     let mut pruned = Pruned::default();
     for one in volumes.list()? {
         let name = one.spec.name.as_str();
-        if !(all || one.anonymous) || !filters.labels(&one.spec.labels) || !volumes.users(name)?.is_empty() {
+        if !(all || one.anonymous)
+            || !filters.labels(&one.spec.labels)
+            || !volumes.users(name)?.is_empty()
+        {
             continue;
         }
         let size = super::df::directory_size(&volumes.data(name));
@@ -206,11 +220,17 @@ fn system(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     if with_volumes && filters.has("until") {
         return Err(Failure::new("the \"until\" filter is not supported with \"--volumes\""));
     }
-    let mut warning = String::from("This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n");
+    let mut warning = String::from(
+        "This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n",
+    );
     if with_volumes {
         warning.push_str("  - all anonymous volumes not used by at least one container\n");
     }
-    warning.push_str(if all { "  - all images without at least one container associated to them\n" } else { "  - all dangling images\n" });
+    warning.push_str(if all {
+        "  - all images without at least one container associated to them\n"
+    } else {
+        "  - all dangling images\n"
+    });
     if !asked(parsed, &warning) {
         return Ok(0);
     }

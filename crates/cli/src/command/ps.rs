@@ -17,7 +17,8 @@ use crate::show;
 
 const FLAGS: &[Flag] = &[
     switch("all", "show those that do not run too").short('a'),
-    values("filter", "filter", "show only these: name=…, status=…, label=…, ancestor=…, …").short('f'),
+    values("filter", "filter", "show only these: name=…, status=…, label=…, ancestor=…, …")
+        .short('f'),
     value("format", "string", "print by a Go template, as `table …`, or as json"),
     value("last", "int", "show the newest ones, whatever they do").short('n'),
     switch("latest", "show the newest one, whatever it does").short('l'),
@@ -62,8 +63,22 @@ const SIZED: Columns = Columns {
 };
 
 const KNOWN: &[&str] = &[
-    "ancestor", "annotation", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name",
-    "network", "publish", "since", "status", "volume",
+    "ancestor",
+    "annotation",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
 ];
 
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
@@ -72,7 +87,9 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let mut all = chosen(engine, parsed, &filters)?;
     let full = parsed.on("no-trunc");
     if parsed.on("quiet") && !parsed.given("format") {
-        let id = |one: &Container| if full { one.id.as_str().to_owned() } else { one.id.short().to_owned() };
+        let id = |one: &Container| {
+            if full { one.id.as_str().to_owned() } else { one.id.short().to_owned() }
+        };
         say(&all.iter().map(|one| id(one) + "\n").collect::<String>());
         return Ok(0);
     }
@@ -84,7 +101,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let names = ImageNames::default();
     let rows = all.drain(..).filter_map(|one| {
         // One that has been removed in the meantime is left out.
-        let told = engine.containers().inspect(one.id.as_str(), sized).ok()?;
+        let told = engine.containers().describe(&one, sized).ok()?;
         Some(row(engine, &one, &told, &names, (now, full)))
     });
     listing.print(rows.collect::<Vec<_>>())?;
@@ -93,9 +110,17 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 
 /// Returns the containers that are asked for, newest first.
 fn chosen(engine: &Engine, parsed: &Parsed, filters: &Filters) -> Result<Vec<Container>, Failure> {
-    let last = if parsed.on("latest") { Some(1) } else { parsed.read("last", str::parse::<i64>)?.filter(|n| *n > 0) };
-    let everything =
-        parsed.on("all") || last.is_some() || filters.has("status") || filters.has("exited") || filters.has("since") || filters.has("before");
+    let last = if parsed.on("latest") {
+        Some(1)
+    } else {
+        parsed.read("last", str::parse::<i64>)?.filter(|n| *n > 0)
+    };
+    let everything = parsed.on("all")
+        || last.is_some()
+        || filters.has("status")
+        || filters.has("exited")
+        || filters.has("since")
+        || filters.has("before");
     let selection = Selection::new(engine, filters)?;
     let mut all = Vec::new();
     for one in engine.containers().list()? {
@@ -128,10 +153,13 @@ impl<'a> Selection<'a> {
         let status = |text: &String| {
             text.parse().map_err(|()| {
                 let known = "created, running, paused, restarting, removing, exited, dead";
-                Failure::new(format!("invalid filter 'status={text}'")).with_hint(format!("known states: {known}"))
+                Failure::new(format!("invalid filter 'status={text}'"))
+                    .with_hint(format!("known states: {known}"))
             })
         };
-        let number = |text: &String| text.parse().map_err(|_| Failure::new(format!("invalid filter 'exited={text}'")));
+        let number = |text: &String| {
+            text.parse().map_err(|_| Failure::new(format!("invalid filter 'exited={text}'")))
+        };
         let created = |name: &str| -> Result<Option<Moment>, Failure> {
             let Some(name) = filters.values(name).last() else { return Ok(None) };
             Ok(Some(engine.containers().find(name)?.created))
@@ -156,10 +184,13 @@ impl<'a> Selection<'a> {
         let health = state.health.as_ref().map_or("none", |health| health.status.as_str());
         let slashed = format!("/{}", one.name);
         let cheap = filters.any("id", |wanted| one.id.as_str().starts_with(wanted))
-            && filters.any("name", |wanted| matches_pattern(wanted, &slashed) || matches_pattern(wanted, &one.name))
+            && filters.any("name", |wanted| {
+                matches_pattern(wanted, &slashed) || matches_pattern(wanted, &one.name)
+            })
             && filters.labels(&one.record.config.labels)
             && (self.statuses.is_empty() || self.statuses.contains(&state.status))
-            && (self.exited.is_empty() || (state.status == Status::Exited && self.exited.contains(&state.exit_code)))
+            && (self.exited.is_empty()
+                || (state.status == Status::Exited && self.exited.contains(&state.exit_code)))
             && filters.any("health", |wanted| health == wanted)
             && self.before.is_none_or(|before| one.created < before)
             && self.since.is_none_or(|since| one.created > since)
@@ -167,28 +198,41 @@ impl<'a> Selection<'a> {
             && filters.any("is-task", |wanted| wanted == "false")
             && filters.any("isolation", |_| true)
             && filters.any("volume", |wanted| {
-                one.record.mounts.iter().any(|mount| [&mount.point.name, &mount.point.destination, &mount.point.source].iter().any(|text| text.as_str() == wanted))
+                one.record.mounts.iter().any(|mount| {
+                    [&mount.point.name, &mount.point.destination, &mount.point.source]
+                        .iter()
+                        .any(|text| text.as_str() == wanted)
+                })
             });
         if !cheap || !(filters.has("network") || filters.has("publish") || filters.has("expose")) {
             return Ok(cheap);
         }
-        let told = engine.containers().inspect(one.id.as_str(), false)?;
+        let told = engine.containers().describe(one, false)?;
         Ok(self.wired(&told))
     }
 
     fn wired(&self, told: &ContainerInspect) -> bool {
         let networks = &told.network_settings.networks;
         self.filters.any("network", |wanted| {
-            networks.iter().any(|(name, place)| name == wanted || (!wanted.is_empty() && place.network_id.starts_with(wanted)))
-                || told.host_config.network_mode == wanted
+            networks.iter().any(|(name, place)| {
+                name == wanted || (!wanted.is_empty() && place.network_id.starts_with(wanted))
+            }) || told.host_config.network_mode == wanted
         }) && self.filters.any("publish", |wanted| {
             let ports = &told.network_settings.ports;
             told.host_config.port_bindings.iter().any(|(port, bindings)| {
-                in_range(wanted, port) || bindings.iter().any(|binding| in_range(wanted, &with_protocol(&binding.host_port, port)))
+                in_range(wanted, port)
+                    || bindings
+                        .iter()
+                        .any(|binding| in_range(wanted, &with_protocol(&binding.host_port, port)))
             }) || ports.iter().any(|(port, bindings)| {
-                bindings.iter().flatten().any(|binding| in_range(wanted, &with_protocol(&binding.host_port, port)))
+                bindings
+                    .iter()
+                    .flatten()
+                    .any(|binding| in_range(wanted, &with_protocol(&binding.host_port, port)))
             })
-        }) && self.filters.any("expose", |wanted| told.config.exposed_ports.keys().any(|port| in_range(wanted, port)))
+        }) && self.filters.any("expose", |wanted| {
+            told.config.exposed_ports.keys().any(|port| in_range(wanted, port))
+        })
     }
 }
 
@@ -201,7 +245,9 @@ fn in_range(wanted: &str, port: &str) -> bool {
     let (range, protocol) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
     let (number, own) = port.split_once('/').unwrap_or((port, "tcp"));
     let (low, high) = range.split_once('-').unwrap_or((range, range));
-    let inside = |number: u16| Some(low.parse::<u16>().ok()? <= number && number <= high.parse::<u16>().ok()?);
+    let inside = |number: u16| {
+        Some(low.parse::<u16>().ok()? <= number && number <= high.parse::<u16>().ok()?)
+    };
     protocol == own && number.parse().ok().and_then(inside).unwrap_or(false)
 }
 
@@ -211,12 +257,14 @@ fn ancestors(engine: &Engine, filters: &Filters) -> Result<Option<Vec<String>>, 
         return Ok(None);
     }
     let images = engine.images()?;
-    let roots: Vec<_> = filters.values("ancestor").iter().filter_map(|name| images.resolve(name).ok()).collect();
+    let roots: Vec<_> =
+        filters.values("ancestor").iter().filter_map(|name| images.resolve(name).ok()).collect();
     let stands_on = |layers: &[hako_types::Digest]| {
         roots.iter().any(|root| !root.diff_ids().is_empty() && layers.starts_with(root.diff_ids()))
     };
     let all = images.list()?.into_iter().filter(|image| {
-        roots.iter().any(|root| root.id == image.id || image.parent.as_ref() == Some(&root.id)) || stands_on(image.diff_ids())
+        roots.iter().any(|root| root.id == image.id || image.parent.as_ref() == Some(&root.id))
+            || stands_on(image.diff_ids())
     });
     Ok(Some(all.map(|image| image.id.to_string()).collect()))
 }
@@ -231,16 +279,30 @@ impl ImageNames {
         let name = &one.record.config.image;
         let mut known = self.0.borrow_mut();
         let now = known.entry(name.clone()).or_insert_with(|| {
-            engine.images().ok().and_then(|images| images.resolve(name).ok()).map(|image| image.id.to_string())
+            engine
+                .images()
+                .ok()
+                .and_then(|images| images.resolve(name).ok())
+                .map(|image| image.id.to_string())
         });
         if now.as_deref() != Some(one.image.as_str()) {
             return if full { one.image.clone() } else { show::short_id(&one.image).to_owned() };
         }
-        if !full && name.strip_prefix("sha256:").unwrap_or(name).len() == 64 { show::short_id(name).to_owned() } else { name.clone() }
+        if !full && name.strip_prefix("sha256:").unwrap_or(name).len() == 64 {
+            show::short_id(name).to_owned()
+        } else {
+            name.clone()
+        }
     }
 }
 
-fn row(engine: &Engine, one: &Container, told: &ContainerInspect, names: &ImageNames, (now, full): (Moment, bool)) -> Row {
+fn row(
+    engine: &Engine,
+    one: &Container,
+    told: &ContainerInspect,
+    names: &ImageNames,
+    (now, full): (Moment, bool),
+) -> Row {
     let config = &one.record.config;
     let mounts: Vec<String> = told
         .mounts
@@ -250,9 +312,13 @@ fn row(engine: &Engine, one: &Container, told: &ContainerInspect, names: &ImageN
         .collect();
     let volumes = told.mounts.iter().filter(|mount| mount.kind == MountKind::Volume).count();
     let networks: Vec<&str> = told.network_settings.networks.keys().map(String::as_str).collect();
-    let human = |bytes: Option<i64>| Bytes(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)).human3();
+    let human = |bytes: Option<i64>| {
+        Bytes(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)).human3()
+    };
     let size = match told.size_root_fs {
-        Some(all) if all > 0 => format!("{} (virtual {})", human(told.size_rw), human(told.size_root_fs)),
+        Some(all) if all > 0 => {
+            format!("{} (virtual {})", human(told.size_rw), human(told.size_root_fs))
+        }
         _ => human(told.size_rw),
     };
     Row::default()
@@ -279,6 +345,10 @@ mod tests {
     #[test]
     fn ports_are_found_in_ranges() {
         assert!(super::in_range("80", "80/tcp") && super::in_range("8000-8080/udp", "8001/udp"));
-        assert!(!super::in_range("80", "80/udp") && !super::in_range("x", "80/tcp") && !super::in_range("81", "80/tcp"));
+        assert!(
+            !super::in_range("80", "80/udp")
+                && !super::in_range("x", "80/tcp")
+                && !super::in_range("81", "80/tcp")
+        );
     }
 }

@@ -18,7 +18,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["pull", "image pull"],
     about: "Download an image from a registry",
-    syntax: Syntax { words: "NAME[:TAG|@DIGEST]", count: Words::Exactly(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "NAME[:TAG|@DIGEST]",
+        count: Words::Exactly(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 

@@ -19,7 +19,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["push", "image push"],
     about: "Upload an image to a registry",
-    syntax: Syntax { words: "NAME[:TAG]", count: Words::Exactly(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "NAME[:TAG]",
+        count: Words::Exactly(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -39,7 +44,12 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         let mut found = Vec::new();
         for image in images.list()? {
             let names: Vec<Reference> = images.names_of(&image.id)?;
-            found.extend(names.into_iter().filter(|name| name.repository() == asked.repository()).map(|name| (image.clone(), name)));
+            found.extend(
+                names
+                    .into_iter()
+                    .filter(|name| name.repository() == asked.repository())
+                    .map(|name| (image.clone(), name)),
+            );
         }
         found
     } else {
@@ -48,11 +58,19 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         }
         let name = asked.clone().tagged();
         let image = images.resolve(&name.to_string());
-        let missing = |_| Failure::new(format!("An image does not exist locally with the tag: {}", asked.familiar()));
+        let missing = |_| {
+            Failure::new(format!(
+                "An image does not exist locally with the tag: {}",
+                asked.familiar()
+            ))
+        };
         vec![(image.map_err(missing)?, name)]
     };
     if wanted.is_empty() {
-        let message = format!("An image does not exist locally with the tag: {}", asked.familiar_repository());
+        let message = format!(
+            "An image does not exist locally with the tag: {}",
+            asked.familiar_repository()
+        );
         return Err(Failure::new(message));
     }
     if !quiet {

@@ -8,7 +8,12 @@ use crate::session::Session;
 pub(super) const COMMAND: Command = Command {
     names: &["rename", "container rename"],
     about: "Rename a container",
-    syntax: Syntax { words: "CONTAINER NEW_NAME", count: Words::Exactly(2), program: false, flags: &[] },
+    syntax: Syntax {
+        words: "CONTAINER NEW_NAME",
+        count: Words::Exactly(2),
+        program: false,
+        flags: &[],
+    },
     run: work,
 };
 

@@ -20,5 +20,7 @@ pub(super) const COMMAND: Command = Command {
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let timeout = stop::timeout(parsed)?;
     let signal = parsed.text("signal").filter(|signal| !signal.is_empty());
-    stop::at_once(session, &parsed.words, |engine, name| Ok(engine.containers().restart(name, signal, timeout)?))
+    stop::at_once(session, &parsed.words, |engine, name| {
+        Ok(engine.containers().restart(name, signal, timeout)?)
+    })
 }

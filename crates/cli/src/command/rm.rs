@@ -18,7 +18,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["rm", "container rm", "container remove"],
     about: "Remove one or more containers",
-    syntax: Syntax { words: "CONTAINER [CONTAINER...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER [CONTAINER...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -26,7 +31,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let containers = session.engine()?.containers();
     let (force, volumes) = (parsed.on("force"), parsed.on("volumes"));
     if parsed.on("link") {
-        return Err(Failure::new("hako has no links that could be removed").with_hint("disconnect the container from the network"));
+        return Err(Failure::new("hako has no links that could be removed")
+            .with_hint("disconnect the container from the network"));
     }
     let options = RemoveOptions { force, volumes };
     each(&parsed.words, |name| match containers.remove(name, options) {
@@ -42,6 +48,7 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 
 /// With `--force`, containers that are not there are no failure.
 fn forced_code(session: &Session, parsed: &Parsed) -> u8 {
-    let left = |name: &String| session.engine().is_ok_and(|engine| engine.containers().find(name).is_ok());
+    let left =
+        |name: &String| session.engine().is_ok_and(|engine| engine.containers().find(name).is_ok());
     u8::from(parsed.words.iter().any(left))
 }

@@ -9,7 +9,8 @@ use crate::report::Failure;
 use crate::session::Session;
 
 const FLAGS: &[Flag] = &[
-    switch("force", "take all names away, and remove the image under stopped containers").short('f'),
+    switch("force", "take all names away, and remove the image under stopped containers")
+        .short('f'),
     switch("no-prune", "keep layers that nothing needs any more"),
     value("platform", "string", ""),
 ];
@@ -17,7 +18,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["rmi", "image rm", "image remove"],
     about: "Remove one or more images",
-    syntax: Syntax { words: "IMAGE [IMAGE...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "IMAGE [IMAGE...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 

@@ -18,7 +18,12 @@ use crate::{create, image};
 pub(super) const COMMAND: Command = Command {
     names: &["run", "container run"],
     about: "Create and run a new container from an image",
-    syntax: Syntax { words: "IMAGE [COMMAND] [ARG...]", count: Words::AtLeast(1), program: true, flags: create::RUN },
+    syntax: Syntax {
+        words: "IMAGE [COMMAND] [ARG...]",
+        count: Words::AtLeast(1),
+        program: true,
+        flags: create::RUN,
+    },
     run,
 };
 
@@ -41,9 +46,17 @@ fn run(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     session.mark("create the container");
     let containers = session.engine()?.containers();
     let config = &request.config;
-    let streams = Streams { stdin: config.attach_stdin, stdout: config.attach_stdout, stderr: config.attach_stderr };
+    let streams = Streams {
+        stdin: config.attach_stdin,
+        stdout: config.attach_stdout,
+        stderr: config.attach_stderr,
+    };
     let attach = (streams.stdin || streams.stdout || streams.stderr).then_some(streams);
-    let size = if config.tty { size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin())) } else { None };
+    let size = if config.tty {
+        size(rustix::stdio::stdout()).or_else(|| size(rustix::stdio::stdin()))
+    } else {
+        None
+    };
     let started = containers.start(&id, StartOptions { attach, size });
     session.mark("start the container");
     let attachment = match started {
@@ -61,7 +74,9 @@ fn run(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     };
     let proxy = !parsed.given("sig-proxy") || parsed.on("sig-proxy");
     let conversation = Conversation { stdin: streams.stdin, tty: config.tty, proxy, keys };
-    let end = conversation.hold(&attachment).map_err(|error| Failure::io("the container cannot be heard", &error))?;
+    let end = conversation
+        .hold(&attachment)
+        .map_err(|error| Failure::io("the container cannot be heard", &error))?;
     session.mark("talk with the program");
     ended(end)
 }
@@ -120,19 +135,25 @@ pub(super) fn request(session: &Session, parsed: &Parsed) -> Result<CreateReques
 
 /// Makes the container, pulling its image first where that is asked for or needed, and writes its id where it should be
 /// written. Returns the id.
-pub(super) fn made(session: &Session, parsed: &Parsed, request: &CreateRequest) -> Result<String, Failure> {
+pub(super) fn made(
+    session: &Session,
+    parsed: &Parsed,
+    request: &CreateRequest,
+) -> Result<String, Failure> {
     let cid_file = CidFile::new(session, parsed)?;
     let quiet = parsed.on("quiet");
     let policy = parsed.read("pull", image::Policy::parse)?.unwrap_or_default();
     let engine = session.engine()?;
     let name = request.config.image.as_str();
     if policy == image::Policy::Always {
-        image::pull(session, name, request.platform.as_ref(), quiet).map_err(|failure| failure.with_code(125))?;
+        image::pull(session, name, request.platform.as_ref(), quiet)
+            .map_err(|failure| failure.with_code(125))?;
     }
     let created = match engine.containers().create(request) {
         Err(Error::NoSuch { object: Object::Image, .. }) if policy == image::Policy::Missing => {
             complain(&format!("Unable to find image '{}' locally\n", image::shown(name)));
-            image::pull(session, name, request.platform.as_ref(), quiet).map_err(|failure| failure.with_code(125))?;
+            image::pull(session, name, request.platform.as_ref(), quiet)
+                .map_err(|failure| failure.with_code(125))?;
             engine.containers().create(request)
         }
         result => result,
@@ -154,7 +175,9 @@ struct CidFile(PathBuf);
 impl CidFile {
     /// Checks that the file can be made, before there is a container.
     fn new(session: &Session, parsed: &Parsed) -> Result<Option<Self>, Failure> {
-        let Some(path) = parsed.text("cidfile").filter(|path| !path.is_empty()) else { return Ok(None) };
+        let Some(path) = parsed.text("cidfile").filter(|path| !path.is_empty()) else {
+            return Ok(None);
+        };
         let absolute = session.around.absolute(path);
         if absolute.symlink_metadata().is_ok() {
             return Err(Failure::engine(format!(
@@ -163,7 +186,9 @@ impl CidFile {
         }
         let directory = absolute.parent().is_some_and(std::path::Path::is_dir);
         if !directory {
-            return Err(Failure::engine(format!("failed to create the container ID file: {path}: no such directory")));
+            return Err(Failure::engine(format!(
+                "failed to create the container ID file: {path}: no such directory"
+            )));
         }
         Ok(Some(Self(absolute)))
     }
@@ -172,7 +197,11 @@ impl CidFile {
         let opened = OpenOptions::new().write(true).create_new(true).open(&self.0);
         opened.and_then(|mut file| file.write_all(id.as_bytes())).map_err(|error| {
             fs::remove_file(&self.0).ok();
-            Failure::io(format!("cannot write the container's id to `{}`", self.0.display()), &error).with_code(125)
+            Failure::io(
+                format!("cannot write the container's id to `{}`", self.0.display()),
+                &error,
+            )
+            .with_code(125)
         })
     }
 }

@@ -14,7 +14,12 @@ const FLAGS: &[Flag] =
 pub(super) const COMMAND: Command = Command {
     names: &["save", "image save"],
     about: "Write images to a tar archive",
-    syntax: Syntax { words: "IMAGE [IMAGE...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "IMAGE [IMAGE...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 

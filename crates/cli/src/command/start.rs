@@ -52,6 +52,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let Some(attachment) = attachment else { return Ok(0) };
     let proxy = !config.tty && (!parsed.given("sig-proxy") || parsed.on("sig-proxy"));
     let conversation = Conversation { stdin, tty: config.tty, proxy, keys };
-    let end = conversation.hold(&attachment).map_err(|error| Failure::io("the container cannot be heard", &error))?;
+    let end = conversation
+        .hold(&attachment)
+        .map_err(|error| Failure::io("the container cannot be heard", &error))?;
     run::ended(end)
 }

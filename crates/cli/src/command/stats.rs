@@ -25,7 +25,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["stats", "container stats"],
     about: "Show what containers use, again and again",
-    syntax: Syntax { words: "[CONTAINER...]", count: Words::AtLeast(0), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "[CONTAINER...]",
+        count: Words::AtLeast(0),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -94,11 +99,17 @@ fn shown(text: &str) -> bool {
 }
 
 /// Returns the containers to look at, with the samples that were taken of them before.
-fn watch(engine: &Engine, parsed: &Parsed, mut before: Vec<Watched>) -> Result<Vec<Watched>, Failure> {
+fn watch(
+    engine: &Engine,
+    parsed: &Parsed,
+    mut before: Vec<Watched>,
+) -> Result<Vec<Watched>, Failure> {
     let mut found: Vec<(String, Container)> = Vec::new();
     if parsed.words.is_empty() {
         let all = parsed.on("all");
-        let up = |one: &Container| all || matches!(one.live.state.status, Status::Running | Status::Paused);
+        let up = |one: &Container| {
+            all || matches!(one.live.state.status, Status::Running | Status::Paused)
+        };
         let list = engine.containers().list()?.into_iter().filter(up);
         found.extend(list.map(|one| (one.id.short().to_owned(), one)));
     } else {
@@ -122,7 +133,11 @@ fn watch(engine: &Engine, parsed: &Parsed, mut before: Vec<Watched>) -> Result<V
 
 fn sample(engine: &Engine, watched: &mut [Watched]) {
     for one in watched {
-        let stats = if one.container.is_running() { engine.containers().stats(one.container.id.as_str()).ok() } else { None };
+        let stats = if one.container.is_running() {
+            engine.containers().stats(one.container.id.as_str()).ok()
+        } else {
+            None
+        };
         one.before = std::mem::replace(&mut one.now, stats);
     }
 }
@@ -134,21 +149,33 @@ fn row(one: &Watched, full: bool) -> Row {
         .set("ID", if full { one.container.id.as_str() } else { one.container.id.short() })
         .set("Name", &one.container.name);
     let Some(stats) = &one.now else {
-        let none = row.set("CPUPerc", "0.00%").set("MemUsage", "0B / 0B").set("MemPerc", "0.00%").set("NetIO", "0B / 0B");
+        let none = row
+            .set("CPUPerc", "0.00%")
+            .set("MemUsage", "0B / 0B")
+            .set("MemPerc", "0.00%")
+            .set("NetIO", "0B / 0B");
         return none.set("BlockIO", "0B / 0B").set("PIDs", "0");
     };
     let percent = one.before.as_ref().map_or(0.0, |before| {
         let used = stats.cgroup.cpu.total.saturating_sub(before.cgroup.cpu.total);
         let passed = stats.system_cpu.saturating_sub(before.system_cpu);
-        if passed == 0 { 0.0 } else { used as f64 / passed as f64 * f64::from(stats.processors) * 100.0 }
+        if passed == 0 {
+            0.0
+        } else {
+            used as f64 / passed as f64 * f64::from(stats.processors) * 100.0
+        }
     });
     let (memory, limit) = (used_memory(stats), stats.memory_limit);
     let share = if limit == 0 { 0.0 } else { memory as f64 / limit as f64 * 100.0 };
-    let (received, sent) = stats.networks.iter().fold((0, 0), |(r, s), one| (r + one.rx_bytes, s + one.tx_bytes));
-    let (read, written) = stats.cgroup.io.iter().fold((0, 0), |(r, w), one| (r + one.read_bytes, w + one.write_bytes));
+    let (received, sent) =
+        stats.networks.iter().fold((0, 0), |(r, s), one| (r + one.rx_bytes, s + one.tx_bytes));
+    let (read, written) = stats
+        .cgroup
+        .io
+        .iter()
+        .fold((0, 0), |(r, w), one| (r + one.read_bytes, w + one.write_bytes));
     let human = |bytes: u64| Bytes(bytes).human3();
-    row
-        .set("CPUPerc", format!("{percent:.2}%"))
+    row.set("CPUPerc", format!("{percent:.2}%"))
         .set("MemUsage", format!("{} / {}", Bytes(memory).binary(), Bytes(limit).binary()))
         .set("MemPerc", format!("{share:.2}%"))
         .set("NetIO", format!("{} / {}", human(received), human(sent)))
@@ -159,6 +186,11 @@ fn row(one: &Watched, full: bool) -> Row {
 /// Returns the memory in use without the file cache that the kernel would give back at once.
 fn used_memory(stats: &Stats) -> u64 {
     let memory = &stats.cgroup.memory;
-    let cache = memory.stat.get("total_inactive_file").or_else(|| memory.stat.get("inactive_file")).copied().unwrap_or(0);
+    let cache = memory
+        .stat
+        .get("total_inactive_file")
+        .or_else(|| memory.stat.get("inactive_file"))
+        .copied()
+        .unwrap_or(0);
     memory.usage.saturating_sub(cache)
 }

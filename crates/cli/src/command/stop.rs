@@ -16,7 +16,12 @@ pub(super) const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["stop", "container stop"],
     about: "Stop one or more running containers",
-    syntax: Syntax { words: "CONTAINER [CONTAINER...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER [CONTAINER...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -29,7 +34,9 @@ pub(super) fn timeout(parsed: &Parsed) -> Result<Option<i64>, Failure> {
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let timeout = timeout(parsed)?;
     let signal = parsed.text("signal").filter(|signal| !signal.is_empty());
-    at_once(session, &parsed.words, |engine, name| Ok(engine.containers().stop(name, signal, timeout)?))
+    at_once(session, &parsed.words, |engine, name| {
+        Ok(engine.containers().stop(name, signal, timeout)?)
+    })
 }
 
 /// Does `work` to all containers at the same time, each with an engine of its own, and tells of each in order.
@@ -50,7 +57,9 @@ pub(super) fn at_once(
         };
         let running: Vec<_> = names.iter().map(start).collect();
         let joined = running.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(Failure::new("a thread of the command has ended early")))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(Failure::new("a thread of the command has ended early")))
         });
         joined.collect::<Vec<Result<(), Failure>>>().into_iter()
     });

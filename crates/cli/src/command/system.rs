@@ -29,5 +29,9 @@ fn check(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         return Ok(0);
     }
     let failure = Failure::new(format!("{left} faults found"));
-    Err(if repair { failure } else { failure.with_hint("mend them with `hako system check --repair`") })
+    Err(if repair {
+        failure
+    } else {
+        failure.with_hint("mend them with `hako system check --repair`")
+    })
 }

@@ -11,7 +11,12 @@ use crate::session::Session;
 pub(super) const COMMAND: Command = Command {
     names: &["top", "container top"],
     about: "Show the running processes of a container",
-    syntax: Syntax { words: "CONTAINER [ps OPTIONS]", count: Words::AtLeast(1), program: true, flags: &[] },
+    syntax: Syntax {
+        words: "CONTAINER [ps OPTIONS]",
+        count: Words::AtLeast(1),
+        program: true,
+        flags: &[],
+    },
     run: work,
 };
 
@@ -24,7 +29,9 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let hint = "install procps, which has it";
-            return Err(Failure::new(format!("cannot run `ps`: {}", reason(&error))).with_hint(hint));
+            return Err(
+                Failure::new(format!("cannot run `ps`: {}", reason(&error))).with_hint(hint)
+            );
         }
         Err(error) => return Err(Failure::io("cannot run `ps`", &error)),
     };
@@ -41,16 +48,26 @@ fn table(text: &str, pids: &[i32]) -> Result<String, Failure> {
     let mut lines = text.lines();
     let headings: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     let Some(pid) = headings.iter().position(|heading| *heading == "PID") else {
-        return Err(Failure::new("couldn't find PID field in ps output").with_hint("add `pid` to the columns"));
+        return Err(Failure::new("couldn't find PID field in ps output")
+            .with_hint("add `pid` to the columns"));
     };
     let mut rows = vec![headings.join("\t")];
     for line in lines {
         let cells: Vec<&str> = line.split_whitespace().collect();
-        let own = cells.get(pid).and_then(|cell| cell.parse().ok()).is_some_and(|found: i32| pids.contains(&found));
+        let own = cells
+            .get(pid)
+            .and_then(|cell| cell.parse().ok())
+            .is_some_and(|found: i32| pids.contains(&found));
         if own && cells.len() >= headings.len() {
             // The last column is the command, which has blanks of its own.
             let (head, tail) = cells.split_at(headings.len() - 1);
-            rows.push(head.iter().copied().chain([tail.join(" ").as_str()]).collect::<Vec<_>>().join("\t"));
+            rows.push(
+                head.iter()
+                    .copied()
+                    .chain([tail.join(" ").as_str()])
+                    .collect::<Vec<_>>()
+                    .join("\t"),
+            );
         }
     }
     Ok(format::lines(&rows))
@@ -63,7 +80,10 @@ mod tests {
     #[test]
     fn only_the_containers_own_processes_are_kept() {
         let text = "UID   PID  CMD\nroot    1  init\nroot   17  sleep 4321\n";
-        assert_eq!(table(text, &[17]).unwrap(), "UID       PID       CMD\nroot      17        sleep 4321\n");
+        assert_eq!(
+            table(text, &[17]).unwrap(),
+            "UID       PID       CMD\nroot      17        sleep 4321\n"
+        );
         assert!(table("USER CMD\n", &[]).is_err());
     }
 }

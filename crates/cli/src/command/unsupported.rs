@@ -27,12 +27,18 @@ fn search(_session: &Session, _parsed: &Parsed) -> Result<u8, Failure> {
 /// Returns why a command of Docker's is refused, where `word` is one.
 pub(super) fn refusal(word: &str) -> Option<Failure> {
     let (what, hint) = match word {
-        "swarm" | "node" | "service" | "stack" | "config" | "secret" => {
-            ("hako has no swarm", "run one machine with `hako compose`; a cluster is Kubernetes' work")
-        }
-        "context" => ("hako has no contexts: it works on this machine", "choose a state directory with `--root`"),
+        "swarm" | "node" | "service" | "stack" | "config" | "secret" => (
+            "hako has no swarm",
+            "run one machine with `hako compose`; a cluster is Kubernetes' work",
+        ),
+        "context" => (
+            "hako has no contexts: it works on this machine",
+            "choose a state directory with `--root`",
+        ),
         "plugin" => ("hako has no plugins", "see `hako --help` for what is built in"),
-        "trust" | "manifest" | "checkpoint" => ("hako does not have this command", "see `hako --help` for what there is"),
+        "trust" | "manifest" | "checkpoint" => {
+            ("hako does not have this command", "see `hako --help` for what there is")
+        }
         _ => return None,
     };
     Some(Failure::new(format!("`hako {word}`: {what}")).with_hint(hint))

@@ -3,8 +3,8 @@
 use hako_engine::container::UpdateRequest;
 use hako_engine::model::{HostConfig, RestartPolicy};
 
-use super::each::each;
 use super::Command;
+use super::each::each;
 use crate::args::{Flag, Parsed, Syntax, Words, value};
 use crate::create;
 use crate::report::Failure;
@@ -32,7 +32,12 @@ const FLAGS: &[Flag] = &[
 pub(super) const COMMAND: Command = Command {
     names: &["update", "container update"],
     about: "Change the limits and the restart policy of containers",
-    syntax: Syntax { words: "CONTAINER [CONTAINER...]", count: Words::AtLeast(1), program: false, flags: &[FLAGS] },
+    syntax: Syntax {
+        words: "CONTAINER [CONTAINER...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[FLAGS],
+    },
     run: work,
 };
 
@@ -49,7 +54,11 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 }
 
 /// Returns what is to change: what was given.
-fn request(parsed: &Parsed, host: HostConfig, restart_policy: Option<RestartPolicy>) -> UpdateRequest {
+fn request(
+    parsed: &Parsed,
+    host: HostConfig,
+    restart_policy: Option<RestartPolicy>,
+) -> UpdateRequest {
     let given = |flag: &str| parsed.given(flag);
     UpdateRequest {
         blkio_weight: given("blkio-weight").then_some(host.blkio_weight),

@@ -41,12 +41,18 @@ pub(super) const LIST: Command = Command {
     run: list,
 };
 
-const TELLING: &[Flag] = &[value("format", "string", "print by a Go template, or as json").short('f')];
+const TELLING: &[Flag] =
+    &[value("format", "string", "print by a Go template, or as json").short('f')];
 
 pub(super) const INSPECT: Command = Command {
     names: &["volume inspect"],
     about: "Tell everything about volumes",
-    syntax: Syntax { words: "VOLUME [VOLUME...]", count: Words::AtLeast(1), program: false, flags: &[TELLING] },
+    syntax: Syntax {
+        words: "VOLUME [VOLUME...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[TELLING],
+    },
     run: inspect,
 };
 
@@ -55,12 +61,18 @@ const REMOVING: &[Flag] = &[switch("force", "a volume that is not there is no fa
 pub(super) const REMOVE: Command = Command {
     names: &["volume rm", "volume remove"],
     about: "Remove one or more volumes that no container uses",
-    syntax: Syntax { words: "VOLUME [VOLUME...]", count: Words::AtLeast(1), program: false, flags: &[REMOVING] },
+    syntax: Syntax {
+        words: "VOLUME [VOLUME...]",
+        count: Words::AtLeast(1),
+        program: false,
+        flags: &[REMOVING],
+    },
     run: remove,
 };
 
 fn make(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
-    let labels = create::labels(&session.around, &[], &parsed.list("label")).map_err(Failure::new)?;
+    let labels =
+        create::labels(&session.around, &[], &parsed.list("label")).map_err(Failure::new)?;
     let name = parsed.words.first().cloned().unwrap_or_else(|| parsed.string("name"));
     if !parsed.words.is_empty() && name.is_empty() {
         return Err(Failure::new("a volume's name must not be empty"));
@@ -99,7 +111,9 @@ fn list(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         let takes = filters.any("name", |wanted| matches_pattern(wanted, &one.spec.name))
             && filters.any("driver", |wanted| one.spec.driver == wanted)
             && filters.labels(&one.spec.labels);
-        if takes && (dangling.is_none() || dangling == Some(volumes.users(&one.spec.name)?.is_empty())) {
+        if takes
+            && (dangling.is_none() || dangling == Some(volumes.users(&one.spec.name)?.is_empty()))
+        {
             all.push(one);
         }
     }
@@ -129,7 +143,8 @@ fn list(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 fn inspect(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let volumes = session.engine()?.volumes();
     tell(parsed, |name| {
-        serde_json::to_value(volumes.inspect(name)?).map_err(|error| Failure::new(error.to_string()))
+        serde_json::to_value(volumes.inspect(name)?)
+            .map_err(|error| Failure::new(error.to_string()))
     })
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn apply(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Failur
     for text in parsed.all("device") {
         match cdi(text) {
             Some(request) => host.device_requests.push(request),
-            None => host.devices.push(device(text).map_err(|reason| Failure::flag("device", text, &reason))?),
+            None => host
+                .devices
+                .push(device(text).map_err(|reason| Failure::flag("device", text, &reason))?),
         }
     }
     host.device_cgroup_rules = parsed.read_all("device-cgroup-rule", rule)?;
@@ -29,7 +31,11 @@ fn cdi(text: &str) -> Option<DeviceRequest> {
     if vendor.is_empty() || class.is_empty() || name.is_empty() || text.starts_with('/') {
         return None;
     }
-    Some(DeviceRequest { driver: "cdi".into(), device_ids: vec![text.to_owned()], ..DeviceRequest::default() })
+    Some(DeviceRequest {
+        driver: "cdi".into(),
+        device_ids: vec![text.to_owned()],
+        ..DeviceRequest::default()
+    })
 }
 
 /// Reads `path[:path][:rwm]`.
@@ -37,7 +43,10 @@ fn device(text: &str) -> Result<Device, String> {
     let is_mode = |part: &str| {
         !part.is_empty()
             && part.len() <= 3
-            && part.bytes().enumerate().all(|(i, byte)| b"rwm".contains(&byte) && !part.as_bytes()[..i].contains(&byte))
+            && part
+                .bytes()
+                .enumerate()
+                .all(|(i, byte)| b"rwm".contains(&byte) && !part.as_bytes()[..i].contains(&byte))
     };
     let parts: Vec<&str> = text.split(':').collect();
     let (host, inside, mode) = match parts[..] {
@@ -65,9 +74,13 @@ fn device(text: &str) -> Result<Device, String> {
 /// Checks `c 10:229 rwm`.
 fn rule(text: &str) -> Result<String, String> {
     let bad = || format!("invalid device cgroup format '{text}'");
-    let [kind, numbers, rights] = text.split(' ').collect::<Vec<_>>()[..] else { return Err(bad()) };
+    let [kind, numbers, rights] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(bad());
+    };
     let (major, minor) = numbers.split_once(':').ok_or_else(bad)?;
-    let number = |part: &str| part == "*" || (!part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = |part: &str| {
+        part == "*" || (!part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let known = matches!(kind, "a" | "b" | "c")
         && number(major)
         && number(minor)
@@ -84,7 +97,9 @@ fn gpus(text: &str) -> Result<DeviceRequest, String> {
         let (key, value) = field.split_once('=').unwrap_or(("count", &field));
         match key {
             "count" => {
-                let bad = |_| format!("invalid count ({value}): value must be either \"all\" or an integer");
+                let bad = |_| {
+                    format!("invalid count ({value}): value must be either \"all\" or an integer")
+                };
                 request.count = if value == "all" { -1 } else { value.parse().map_err(bad)? };
                 counted = true;
             }
@@ -113,7 +128,10 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        device(text).map_or_else(|e| e, |d| format!("{} {} {}", d.path_on_host, d.path_in_container, d.cgroup_permissions))
+        device(text).map_or_else(
+            |e| e,
+            |d| format!("{} {} {}", d.path_on_host, d.path_in_container, d.cgroup_permissions),
+        )
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::args::{Flag, switch, value, values};
 pub(crate) const CREATE: &[&[Flag]] = &[PROGRAM, STORAGE, NETWORK, LIMITS, RIGHTS, LIFE, FOREIGN];
 
 /// What `run` takes besides.
-pub(crate) const RUN: &[&[Flag]] = &[RUNNING, PROGRAM, STORAGE, NETWORK, LIMITS, RIGHTS, LIFE, FOREIGN];
+pub(crate) const RUN: &[&[Flag]] =
+    &[RUNNING, PROGRAM, STORAGE, NETWORK, LIMITS, RIGHTS, LIFE, FOREIGN];
 
 const RUNNING: &[Flag] = &[
     switch("detach", "leave it running in the background and print its id").short('d'),
@@ -53,7 +54,8 @@ const NETWORK: &[Flag] = &[
     values("net", "network", ""),
     values("network-alias", "list", "further name in the network"),
     values("net-alias", "list", ""),
-    values("publish", "list", "offer a port on the host: [[ip:]host:]container[/protocol]").short('p'),
+    values("publish", "list", "offer a port on the host: [[ip:]host:]container[/protocol]")
+        .short('p'),
     switch("publish-all", "offer all exposed ports on free ports of the host").short('P'),
     values("expose", "list", "port or range of ports that the program listens on"),
     value("ip", "string", "IPv4 address in the network"),
@@ -98,7 +100,11 @@ const RIGHTS: &[Flag] = &[
     switch("privileged", "all capabilities and devices, no masked paths"),
     values("cap-add", "list", "add a capability"),
     values("cap-drop", "list", "take a capability away"),
-    values("security-opt", "list", "security option: seccomp=…, apparmor=…, label=…, no-new-privileges"),
+    values(
+        "security-opt",
+        "list",
+        "security option: seccomp=…, apparmor=…, label=…, no-new-privileges",
+    ),
     values("device", "list", "give a device of the host: path[:path][:rwm]"),
     values("device-cgroup-rule", "list", "allow devices: c|b|a major:minor rwm"),
     value("gpus", "gpu-request", "give GPUs: all, a number or driver=…,device=…,capabilities=…"),
@@ -112,20 +118,36 @@ const RIGHTS: &[Flag] = &[
 ];
 
 const LIFE: &[Flag] = &[
-    value("restart", "string", "what happens at the end: no, always, unless-stopped, on-failure[:times] (default no)"),
+    value(
+        "restart",
+        "string",
+        "what happens at the end: no, always, unless-stopped, on-failure[:times] (default no)",
+    ),
     switch("rm", "remove the container and its anonymous volumes at its end"),
     value("stop-signal", "string", "signal that asks the program to stop"),
     value("stop-timeout", "int", "seconds until it is killed"),
     value("health-cmd", "string", "command that tells whether the container is healthy"),
-    value("health-http", "string", "healthy when this answers, asked without a process: port[/path] or URL"),
-    value("health-tcp", "string", "healthy when this port accepts connections, asked without a process"),
+    value(
+        "health-http",
+        "string",
+        "healthy when this answers, asked without a process: port[/path] or URL",
+    ),
+    value(
+        "health-tcp",
+        "string",
+        "healthy when this port accepts connections, asked without a process",
+    ),
     value("health-file", "string", "healthy when this file is there, looked up without a process"),
     value("health-interval", "duration", "time between two probes (default 30s)"),
     value("health-timeout", "duration", "time that a probe may take (default 30s)"),
     value("health-retries", "int", "failures in a row that make it unhealthy (default 3)"),
     value("health-start-period", "duration", "time after the start in which failures do not count"),
     value("health-start-interval", "duration", "time between two probes in that time (default 5s)"),
-    value("health-on-failure", "string", "what happens when it is unhealthy: none, kill, restart or stop"),
+    value(
+        "health-on-failure",
+        "string",
+        "what happens when it is unhealthy: none, kill, restart or stop",
+    ),
     switch("no-healthcheck", "do not probe, whatever the image says"),
     value("log-driver", "string", "where output goes: json-file, local, journald, syslog, none"),
     values("log-opt", "list", "option of the log driver"),

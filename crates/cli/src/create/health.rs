@@ -12,7 +12,8 @@ use crate::report::Failure;
 /// When a value is none, or the flags contradict each other.
 pub(crate) fn read(parsed: &Parsed) -> Result<Option<Healthcheck>, Failure> {
     let test = test(parsed)?;
-    let length = |long: &str| -> Result<i64, Failure> { Ok(parsed.read(long, nanos(long))?.unwrap_or(0)) };
+    let length =
+        |long: &str| -> Result<i64, Failure> { Ok(parsed.read(long, nanos(long))?.unwrap_or(0)) };
     let check = Healthcheck {
         test: test.unwrap_or_default(),
         interval: length("health-interval")?,
@@ -36,7 +37,12 @@ pub(crate) fn read(parsed: &Parsed) -> Result<Option<Healthcheck>, Failure> {
 
 /// Returns what is asked, in the one form that was given.
 fn test(parsed: &Parsed) -> Result<Option<Vec<String>>, Failure> {
-    let forms = [("health-cmd", "CMD-SHELL"), ("health-http", "HTTP"), ("health-tcp", "TCP"), ("health-file", "FILE")];
+    let forms = [
+        ("health-cmd", "CMD-SHELL"),
+        ("health-http", "HTTP"),
+        ("health-tcp", "TCP"),
+        ("health-file", "FILE"),
+    ];
     let mut found: Option<(&str, Vec<String>)> = None;
     for (flag, word) in forms {
         let Some(text) = parsed.text(flag).filter(|text| !text.is_empty()) else { continue };
@@ -53,7 +59,8 @@ fn nanos(flag: &str) -> impl Fn(&str) -> Result<i64, String> {
         if text.starts_with('-') {
             return Err(format!("--{flag} cannot be negative"));
         }
-        let length: GoDuration = text.parse().map_err(|_| format!("time: invalid duration \"{text}\""))?;
+        let length: GoDuration =
+            text.parse().map_err(|_| format!("time: invalid duration \"{text}\""))?;
         Ok(length.nanos())
     }
 }

@@ -17,7 +17,9 @@ pub(crate) fn apply(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Failur
     host.oom_score_adj = parsed.integer("oom-score-adj")?;
     if !(-1000..=1000).contains(&host.oom_score_adj) {
         let value = host.oom_score_adj;
-        return Err(Failure::engine(format!("invalid value {value}, range for oom score adj is [-1000, 1000]")));
+        return Err(Failure::engine(format!(
+            "invalid value {value}, range for oom score adj is [-1000, 1000]"
+        )));
     }
     host.ulimits = ulimits(parsed.read_all("ulimit", ulimit)?);
     host.blkio_weight_device = parsed.read_all("blkio-weight-device", weight_device)?;
@@ -27,7 +29,9 @@ pub(crate) fn apply(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Failur
     host.blkio_device_write_iops = parsed.read_all("device-write-iops", iops)?;
     if host.nano_cpus > 0 && (host.cpu_quota > 0 || host.cpu_period > 0) {
         let other = if host.cpu_period > 0 { "CPU Period" } else { "CPU Quota" };
-        return Err(Failure::engine(format!("Conflicting options: Nano CPUs and {other} cannot both be set")));
+        return Err(Failure::engine(format!(
+            "Conflicting options: Nano CPUs and {other} cannot both be set"
+        )));
     }
     Ok(())
 }
@@ -40,9 +44,12 @@ pub(crate) fn resources(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Fa
     host.memory = parsed.read("memory", size)?.unwrap_or(0);
     host.memory_reservation = parsed.read("memory-reservation", size)?.unwrap_or(0);
     host.memory_swap = parsed.read("memory-swap", swap)?.unwrap_or(0);
-    host.memory_swappiness = parsed.read("memory-swappiness", integer)?.filter(|value| *value != -1);
+    host.memory_swappiness =
+        parsed.read("memory-swappiness", integer)?.filter(|value| *value != -1);
     if let Some(value) = host.memory_swappiness.filter(|value| !(0..=100).contains(value)) {
-        return Err(Failure::engine(format!("invalid value: {value}. Valid memory swappiness range is 0-100")));
+        return Err(Failure::engine(format!(
+            "invalid value: {value}. Valid memory swappiness range is 0-100"
+        )));
     }
     host.nano_cpus = parsed.read("cpus", nano_cpus)?.unwrap_or(0);
     host.cpu_shares = parsed.integer("cpu-shares")?;
@@ -61,7 +68,7 @@ pub(crate) fn resources(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Fa
 ///
 /// # Errors
 /// When it is none.
-pub(crate) fn size(text: &str) -> Result<i64, String> {
+pub(super) fn size(text: &str) -> Result<i64, String> {
     let bytes: Bytes = text.parse().map_err(|_| format!("invalid size: '{text}'"))?;
     i64::try_from(bytes.0).map_err(|_| format!("invalid size: '{text}'"))
 }
@@ -78,7 +85,7 @@ fn integer(text: &str) -> Result<i64, String> {
 ///
 /// # Errors
 /// When it is none, or finer than that.
-pub(crate) fn nano_cpus(text: &str) -> Result<i64, String> {
+pub(super) fn nano_cpus(text: &str) -> Result<i64, String> {
     let bad = || format!("failed to parse {text} as a rational number");
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -95,8 +102,22 @@ pub(crate) fn nano_cpus(text: &str) -> Result<i64, String> {
 }
 
 const RESOURCES: &[&str] = &[
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// Reads `name=soft[:hard]`.
@@ -118,7 +139,9 @@ pub(crate) fn ulimit(text: &str) -> Result<Ulimit, String> {
         None => (number(limits).ok_or_else(bad)?, number(limits).ok_or_else(bad)?),
     };
     if hard != -1 && (soft == -1 || soft > hard) {
-        return Err(format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"));
+        return Err(format!(
+            "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+        ));
     }
     Ok(Ulimit { name: name.to_owned(), hard, soft })
 }
@@ -135,7 +158,9 @@ fn ulimits(all: Vec<Ulimit>) -> Vec<Ulimit> {
 }
 
 fn weight(text: &str) -> Result<u16, String> {
-    let value: u16 = text.parse().map_err(|_| format!("strconv.ParseUint: parsing \"{text}\": invalid syntax"))?;
+    let value: u16 = text
+        .parse()
+        .map_err(|_| format!("strconv.ParseUint: parsing \"{text}\": invalid syntax"))?;
     if value == 0 || (10..=1000).contains(&value) {
         Ok(value)
     } else {
@@ -202,13 +227,20 @@ mod tests {
 
     #[test]
     fn ulimits_are_checked() {
-        assert_eq!(ulimit("nofile=100:200").unwrap(), Ulimit { name: "nofile".into(), soft: 100, hard: 200 });
+        assert_eq!(
+            ulimit("nofile=100:200").unwrap(),
+            Ulimit { name: "nofile".into(), soft: 100, hard: 200 }
+        );
         assert_eq!(ulimit("core=0").unwrap().hard, 0);
         assert_eq!(ulimit("memlock=-1:-1").unwrap().soft, -1);
         assert!(ulimit("nofile=200:100").unwrap_err().contains("200 > 100"));
         assert!(ulimit("nonsense=1").unwrap_err().contains("nonsense"));
         assert!(ulimit("nofile").is_err() && ulimit("nofile=x").is_err());
-        let last = ulimits(vec![ulimit("nofile=1").unwrap(), ulimit("core=0").unwrap(), ulimit("nofile=2").unwrap()]);
+        let last = ulimits(vec![
+            ulimit("nofile=1").unwrap(),
+            ulimit("core=0").unwrap(),
+            ulimit("nofile=2").unwrap(),
+        ]);
         assert_eq!(last.iter().map(|one| one.soft).collect::<Vec<_>>(), [0, 2]);
     }
 }

@@ -23,8 +23,7 @@ use crate::environment::Surroundings;
 use crate::report::Failure;
 
 pub(crate) use flags::{CREATE, RUN};
-pub(crate) use limit::{nano_cpus, resources, size};
-pub(crate) use mount::fields;
+pub(crate) use limit::resources;
 pub(crate) use network::{address, ipv4, ipv6, link};
 pub(crate) use variables::{environment, labels, pairs};
 
@@ -69,10 +68,15 @@ fn config(around: &Surroundings, parsed: &Parsed) -> Result<Config, Failure> {
         healthcheck: health::read(parsed)?,
         image: parsed.words[0].clone(),
         working_dir: workdir(parsed)?,
-        entrypoint: parsed.text("entrypoint").map(|text| if text.is_empty() { vec![] } else { vec![text.to_owned()] }),
+        entrypoint: parsed
+            .text("entrypoint")
+            .map(|text| if text.is_empty() { vec![] } else { vec![text.to_owned()] }),
         labels: labels(around, &parsed.list("label-file"), &parsed.list("label")).map_err(plain)?,
         stop_signal: parsed.text("stop-signal").filter(|text| !text.is_empty()).map(str::to_owned),
-        stop_timeout: parsed.given("stop-timeout").then(|| parsed.integer("stop-timeout")).transpose()?,
+        stop_timeout: parsed
+            .given("stop-timeout")
+            .then(|| parsed.integer("stop-timeout"))
+            .transpose()?,
         ..Config::default()
     })
 }
@@ -89,12 +93,19 @@ fn stream(text: &str) -> Result<String, String> {
 fn workdir(parsed: &Parsed) -> Result<String, Failure> {
     let path = parsed.string("workdir");
     if !path.is_empty() && !path.starts_with('/') {
-        return Err(Failure::engine(format!("the working directory '{path}' is invalid, it needs to be an absolute path")));
+        return Err(Failure::engine(format!(
+            "the working directory '{path}' is invalid, it needs to be an absolute path"
+        )));
     }
     Ok(path)
 }
 
-fn storage(around: &Surroundings, parsed: &Parsed, config: &mut Config, host: &mut HostConfig) -> Result<(), Failure> {
+fn storage(
+    around: &Surroundings,
+    parsed: &Parsed,
+    config: &mut Config,
+    host: &mut HostConfig,
+) -> Result<(), Failure> {
     for text in parsed.all("volume") {
         match volume::read(around, text).map_err(Failure::engine)? {
             volume::Volume::Anonymous(target) => drop(config.volumes.insert(target, Empty {})),
@@ -105,7 +116,9 @@ fn storage(around: &Surroundings, parsed: &Parsed, config: &mut Config, host: &m
     for text in parsed.all("tmpfs") {
         let (target, options) = text.split_once(':').unwrap_or((text, ""));
         if !target.starts_with('/') {
-            return Err(Failure::engine(format!("invalid mount path: '{target}' mount path must be absolute")));
+            return Err(Failure::engine(format!(
+                "invalid mount path: '{target}' mount path must be absolute"
+            )));
         }
         host.tmpfs.insert(target.to_owned(), options.to_owned());
     }
@@ -151,7 +164,8 @@ fn rights(around: &Surroundings, parsed: &Parsed, host: &mut HostConfig) -> Resu
     host.uts_mode = namespace("uts", "UTS", &["host"], false)?;
     host.cgroupns_mode = namespace("cgroupns", "CGROUP", &["host", "private"], false)?;
     let userns = parsed.string("userns");
-    if !matches!(userns.as_str(), "" | "host" | "private" | "auto") && !userns.starts_with("auto:") {
+    if !matches!(userns.as_str(), "" | "host" | "private" | "auto") && !userns.starts_with("auto:")
+    {
         return Err(Failure::engine(format!("--userns: invalid USER mode: {userns}")));
     }
     host.userns_mode = userns;
@@ -167,7 +181,8 @@ fn life(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Failure> {
     host.init = parsed.given("init").then(|| parsed.on("init"));
     host.runtime = parsed.string("runtime");
     host.container_id_file = parsed.string("cidfile");
-    host.health_on_failure = parsed.read("health-on-failure", health::on_failure)?.unwrap_or_default();
+    host.health_on_failure =
+        parsed.read("health-on-failure", health::on_failure)?.unwrap_or_default();
     let config = pairs(parsed.all("log-opt"));
     let kind = parsed.string("log-driver");
     if kind == "none" && !config.is_empty() {
@@ -182,7 +197,8 @@ fn life(parsed: &Parsed, host: &mut HostConfig) -> Result<(), Failure> {
 /// # Errors
 /// When it is none of these.
 pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
-    let (name, times) = text.split_once(':').map_or((text, None), |(name, times)| (name, Some(times)));
+    let (name, times) =
+        text.split_once(':').map_or((text, None), |(name, times)| (name, Some(times)));
     if name.is_empty() && times.is_some() {
         return Err("invalid restart policy format: no policy provided before colon".into());
     }
@@ -196,9 +212,10 @@ pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
         "" | "no" | "always" | "unless-stopped" if maximum_retry_count > 0 => Err(format!(
             "invalid restart policy: maximum retry count can only be used with 'on-failure': {text}"
         )),
-        "" | "no" | "always" | "unless-stopped" | "on-failure" => {
-            Ok(RestartPolicy { name: if name.is_empty() { "no".into() } else { name.to_owned() }, maximum_retry_count })
-        }
+        "" | "no" | "always" | "unless-stopped" | "on-failure" => Ok(RestartPolicy {
+            name: if name.is_empty() { "no".into() } else { name.to_owned() },
+            maximum_retry_count,
+        }),
         _ => Err(format!(
             "invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
         )),
@@ -210,12 +227,16 @@ mod tests {
     use super::*;
     use crate::args::{Syntax, Words, parse};
 
-    const SYNTAX: Syntax = Syntax { words: "", count: Words::AtLeast(1), program: true, flags: RUN };
+    const SYNTAX: Syntax =
+        Syntax { words: "", count: Words::AtLeast(1), program: true, flags: RUN };
 
     fn made(line: &[&str]) -> Result<CreateRequest, Failure> {
         let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
         let parsed = parse("run", &SYNTAX, &words).map_err(Failure::usage)?;
-        request(&Surroundings::for_tests(std::path::Path::new("/here"), &[("PASSED", "p")]), &parsed)
+        request(
+            &Surroundings::for_tests(std::path::Path::new("/here"), &[("PASSED", "p")]),
+            &parsed,
+        )
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `--mount`: comma-separated fields, quoted as in CSV.
 
-use hako_engine::model::{BindOptions, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions};
+use hako_engine::model::{
+    BindOptions, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions,
+};
 use hako_types::Bytes;
 
 use crate::environment::Surroundings;
@@ -9,7 +11,7 @@ use crate::environment::Surroundings;
 ///
 /// # Errors
 /// When a quote is not closed or stands within a bare field.
-pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn fields(text: &str) -> Result<Vec<String>, String> {
     let mut all = vec![String::new()];
     let mut quoted = false;
     let mut letters = text.chars().peekable();
@@ -66,13 +68,17 @@ fn set(mount: &mut Mount, key: &str, value: &str) -> Result<(), String> {
         "volume-driver" => volume(mount).driver = value.to_owned(),
         "volume-label" => insert(&mut volume(mount).labels, value),
         "volume-opt" => insert(&mut volume(mount).driver_options, value),
-        "image-subpath" => mount.image_options.get_or_insert_with(ImageOptions::default).subpath = value.to_owned(),
+        "image-subpath" => {
+            mount.image_options.get_or_insert_with(ImageOptions::default).subpath = value.to_owned();
+        }
         "tmpfs-size" => {
-            let size = value.parse::<Bytes>().map_err(|_| format!("invalid value for {key}: {value}"))?;
+            let size =
+                value.parse::<Bytes>().map_err(|_| format!("invalid value for {key}: {value}"))?;
             tmpfs(mount).size_bytes = i64::try_from(size.0).unwrap_or(i64::MAX);
         }
         "tmpfs-mode" => {
-            let mode = u32::from_str_radix(value, 8).map_err(|_| format!("invalid value for {key}: {value}"))?;
+            let mode = u32::from_str_radix(value, 8)
+                .map_err(|_| format!("invalid value for {key}: {value}"))?;
             tmpfs(mount).mode = Some(mode);
         }
         _ => return Err(format!("unexpected key '{key}' in '{key}={value}'")),
@@ -100,16 +106,23 @@ fn check(mount: &mut Mount, around: &Surroundings, text: &str) -> Result<(), Str
         return Err(format!("cannot mix '{other}-*' options with mount type '{word}'"));
     }
     if matches!(mount.kind, MountKind::Bind | MountKind::Image) && mount.source.is_empty() {
-        return Err(format!("invalid mount config for type \"{word}\": field Source must not be empty: {text}"));
+        return Err(format!(
+            "invalid mount config for type \"{word}\": field Source must not be empty: {text}"
+        ));
     }
     if mount.kind == MountKind::Tmpfs && !mount.source.is_empty() {
-        return Err("invalid mount config for type \"tmpfs\": field Source must not be specified".into());
+        return Err(
+            "invalid mount config for type \"tmpfs\": field Source must not be specified".into()
+        );
     }
     if mount.kind == MountKind::Bind && !mount.source.starts_with('/') {
         mount.source = around.absolute(&mount.source).to_string_lossy().into_owned();
     }
     if !mount.target.starts_with('/') {
-        return Err(format!("invalid mount target, must be an absolute path in the container: '{}'", mount.target));
+        return Err(format!(
+            "invalid mount target, must be an absolute path in the container: '{}'",
+            mount.target
+        ));
     }
     if mount.target.split('/').all(|part| matches!(part, "" | "." | "..")) {
         return Err("invalid specification: destination can't be '/'".into());
@@ -123,7 +136,9 @@ fn kind(text: &str) -> Result<MountKind, String> {
         "volume" => MountKind::Volume,
         "tmpfs" => MountKind::Tmpfs,
         "image" => MountKind::Image,
-        _ => return Err(format!("mount type \"{text}\" unknown: want bind, volume, tmpfs or image")),
+        _ => {
+            return Err(format!("mount type \"{text}\" unknown: want bind, volume, tmpfs or image"));
+        }
     })
 }
 
@@ -141,7 +156,11 @@ fn recursive(mount: &mut Mount, text: &str) -> Result<(), String> {
         "disabled" => options.non_recursive = true,
         "writable" => options.read_only_non_recursive = true,
         "readonly" => options.read_only_force_recursive = true,
-        _ => return Err(format!("invalid value for bind-recursive: {text} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")")),
+        _ => {
+            return Err(format!(
+                "invalid value for bind-recursive: {text} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")"
+            ));
+        }
     }
     Ok(())
 }
@@ -181,16 +200,27 @@ mod tests {
 
     #[test]
     fn fields_are_read() {
-        let mount = read_here("type=bind,\"src=/a/c,d\",dst=/e,readonly,bind-propagation=rslave").unwrap();
-        assert_eq!((mount.kind, mount.source.as_str(), mount.target.as_str()), (MountKind::Bind, "/a/c,d", "/e"));
+        let mount =
+            read_here("type=bind,\"src=/a/c,d\",dst=/e,readonly,bind-propagation=rslave").unwrap();
+        assert_eq!(
+            (mount.kind, mount.source.as_str(), mount.target.as_str()),
+            (MountKind::Bind, "/a/c,d", "/e")
+        );
         assert!(mount.read_only);
         assert_eq!(mount.bind_options.unwrap().propagation, "rslave");
-        let mount = read_here("src=v,target=/d,volume-subpath=a/b,volume-label=k=v,volume-nocopy").unwrap();
+        let mount =
+            read_here("src=v,target=/d,volume-subpath=a/b,volume-label=k=v,volume-nocopy").unwrap();
         let options = mount.volume_options.unwrap();
-        assert_eq!((mount.kind, options.subpath.as_str(), options.no_copy), (MountKind::Volume, "a/b", true));
+        assert_eq!(
+            (mount.kind, options.subpath.as_str(), options.no_copy),
+            (MountKind::Volume, "a/b", true)
+        );
         assert_eq!(options.labels["k"], "v");
         let mount = read_here("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770").unwrap();
-        assert_eq!(mount.tmpfs_options.unwrap(), TmpfsOptions { size_bytes: 1 << 20, mode: Some(0o1770), options: vec![] });
+        assert_eq!(
+            mount.tmpfs_options.unwrap(),
+            TmpfsOptions { size_bytes: 1 << 20, mode: Some(0o1770), options: vec![] }
+        );
         assert_eq!(read_here("type=bind,src=./x,dst=/d").unwrap().source, "/here/x");
     }
 
@@ -201,7 +231,10 @@ mod tests {
             ("type=x,dst=/a", "mount type \"x\" unknown"),
             ("dst=/a,foo=1", "unexpected key 'foo' in 'foo=1'"),
             ("dst=/a,foo", "invalid field 'foo' must be a key=value pair"),
-            ("type=bind,src=/a,dst=/b,volume-nocopy", "cannot mix 'volume-*' options with mount type 'bind'"),
+            (
+                "type=bind,src=/a,dst=/b,volume-nocopy",
+                "cannot mix 'volume-*' options with mount type 'bind'",
+            ),
             ("type=tmpfs,dst=/a,readonly=maybe", "invalid value for readonly: maybe"),
             ("type=bind,dst=/a", "Source must not be empty"),
             ("type=volume,src=v,dst=rel", "must be an absolute path"),

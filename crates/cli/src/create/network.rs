@@ -13,7 +13,10 @@ use crate::report::Failure;
 ///
 /// # Errors
 /// When a value is malformed, or flags contradict each other.
-pub(crate) fn apply(parsed: &Parsed, host: &mut HostConfig) -> Result<BTreeMap<String, EndpointConfig>, Failure> {
+pub(crate) fn apply(
+    parsed: &Parsed,
+    host: &mut HostConfig,
+) -> Result<BTreeMap<String, EndpointConfig>, Failure> {
     let mut asked = parsed.read_all("net", network)?;
     asked.extend(parsed.read_all("network", network)?);
     let mut endpoints = BTreeMap::new();
@@ -43,7 +46,8 @@ pub(crate) fn apply(parsed: &Parsed, host: &mut HostConfig) -> Result<BTreeMap<S
     host.links = parsed.read_all("link", link)?;
     host.dns = parsed.read_all("dns", address)?;
     host.dns_search = parsed.read_all("dns-search", domain)?;
-    host.dns_options = parsed.all("dns-option").chain(parsed.all("dns-opt")).map(str::to_owned).collect();
+    host.dns_options =
+        parsed.all("dns-option").chain(parsed.all("dns-opt")).map(str::to_owned).collect();
     host.extra_hosts = parsed.read_all("add-host", add_host)?;
     Ok(endpoints)
 }
@@ -56,27 +60,30 @@ fn is_network(mode: &str) -> bool {
 /// Sets what the plain flags say of the first network.
 fn shared(parsed: &Parsed, endpoint: &mut EndpointConfig) -> Result<(), Failure> {
     let conflict = |flag: &str, what: &str| {
-        Failure::engine(format!("conflicting options: cannot specify both --{flag} and per-network {what}"))
+        Failure::engine(format!(
+            "conflicting options: cannot specify both --{flag} and per-network {what}"
+        ))
     };
-    let aliases: Vec<String> = parsed.all("network-alias").chain(parsed.all("net-alias")).map(str::to_owned).collect();
+    let aliases: Vec<String> =
+        parsed.all("network-alias").chain(parsed.all("net-alias")).map(str::to_owned).collect();
     if !aliases.is_empty() && !endpoint.aliases.is_empty() {
         return Err(conflict("network-alias", "alias"));
     }
     endpoint.aliases.extend(aliases);
-    if let Some(ip) = parsed.read("ip", ipv4)? {
-        if endpoint.ipv4_address.replace(ip).is_some() {
-            return Err(conflict("ip", "IPv4 address"));
-        }
+    if let Some(ip) = parsed.read("ip", ipv4)?
+        && endpoint.ipv4_address.replace(ip).is_some()
+    {
+        return Err(conflict("ip", "IPv4 address"));
     }
-    if let Some(ip) = parsed.read("ip6", ipv6)? {
-        if endpoint.ipv6_address.replace(ip).is_some() {
-            return Err(conflict("ip6", "IPv6 address"));
-        }
+    if let Some(ip) = parsed.read("ip6", ipv6)?
+        && endpoint.ipv6_address.replace(ip).is_some()
+    {
+        return Err(conflict("ip6", "IPv6 address"));
     }
-    if let Some(mac) = parsed.read("mac-address", mac)? {
-        if endpoint.mac_address.replace(mac).is_some() {
-            return Err(conflict("mac-address", "MAC address"));
-        }
+    if let Some(mac) = parsed.read("mac-address", mac)?
+        && endpoint.mac_address.replace(mac).is_some()
+    {
+        return Err(conflict("mac-address", "MAC address"));
     }
     let local = parsed.read_all("link-local-ip", address)?;
     if !local.is_empty() && !endpoint.link_local_ips.is_empty() {
@@ -90,11 +97,16 @@ fn shared(parsed: &Parsed, endpoint: &mut EndpointConfig) -> Result<(), Failure>
 fn network(text: &str) -> Result<(String, EndpointConfig), String> {
     let mut endpoint = EndpointConfig::default();
     if !text.contains('=') {
-        return if text.is_empty() { Err("network name must not be empty".into()) } else { Ok((text.into(), endpoint)) };
+        return if text.is_empty() {
+            Err("network name must not be empty".into())
+        } else {
+            Ok((text.into(), endpoint))
+        };
     }
     let mut name = String::new();
     for field in fields(text)? {
-        let (key, value) = field.split_once('=').ok_or_else(|| format!("invalid network field {field}"))?;
+        let (key, value) =
+            field.split_once('=').ok_or_else(|| format!("invalid network field {field}"))?;
         match key.trim().to_lowercase().as_str() {
             "name" => value.clone_into(&mut name),
             "alias" => endpoint.aliases.push(value.to_lowercase()),
@@ -104,11 +116,14 @@ fn network(text: &str) -> Result<(String, EndpointConfig), String> {
             "link-local-ip" => endpoint.link_local_ips.push(address(value)?),
             "interface-name" => endpoint.interface_name = Some(value.to_owned()),
             "driver-opt" => {
-                let (name, value) = value.split_once('=').ok_or("invalid key/value pair format in driver options")?;
+                let (name, value) = value
+                    .split_once('=')
+                    .ok_or("invalid key/value pair format in driver options")?;
                 endpoint.driver_opts.insert(name.to_lowercase(), value.to_owned());
             }
             "gw-priority" => {
-                endpoint.gw_priority = value.parse().map_err(|_| format!("invalid gw-priority ({value})"))?;
+                endpoint.gw_priority =
+                    value.parse().map_err(|_| format!("invalid gw-priority ({value})"))?;
             }
             other => return Err(format!("invalid field key {other}")),
         }
@@ -125,7 +140,8 @@ fn network(text: &str) -> Result<(String, EndpointConfig), String> {
 /// When it is none.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     let ip: Result<IpAddr, _> = text.trim().parse();
-    ip.map(|ip| ip.to_string()).map_err(|_| format!("IP address is not correctly formatted: {text}"))
+    ip.map(|ip| ip.to_string())
+        .map_err(|_| format!("IP address is not correctly formatted: {text}"))
 }
 
 /// Reads an IPv4 address.
@@ -133,7 +149,9 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
 /// # Errors
 /// When it is none.
 pub(crate) fn ipv4(text: &str) -> Result<String, String> {
-    text.parse::<Ipv4Addr>().map(|ip| ip.to_string()).map_err(|_| format!("invalid IPv4 address: {text}"))
+    text.parse::<Ipv4Addr>()
+        .map(|ip| ip.to_string())
+        .map_err(|_| format!("invalid IPv4 address: {text}"))
 }
 
 /// Reads an IPv6 address.
@@ -141,7 +159,9 @@ pub(crate) fn ipv4(text: &str) -> Result<String, String> {
 /// # Errors
 /// When it is none.
 pub(crate) fn ipv6(text: &str) -> Result<String, String> {
-    text.parse::<Ipv6Addr>().map(|ip| ip.to_string()).map_err(|_| format!("invalid IPv6 address: {text}"))
+    text.parse::<Ipv6Addr>()
+        .map(|ip| ip.to_string())
+        .map_err(|_| format!("invalid IPv6 address: {text}"))
 }
 
 fn mac(text: &str) -> Result<String, String> {
@@ -173,7 +193,9 @@ fn domain(text: &str) -> Result<String, String> {
         return Ok(String::new());
     }
     let label = |part: &str| {
-        !part.is_empty() && part.len() <= 63 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        !part.is_empty()
+            && part.len() <= 63
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if trimmed.len() <= 255 && trimmed.trim_end_matches('.').split('.').all(label) {
         Ok(trimmed.to_owned())
@@ -206,12 +228,15 @@ mod tests {
 
     #[test]
     fn networks_are_read_in_both_forms() {
-        let (name, endpoint) = network("name=n,alias=Web,alias=w2,ip=10.0.0.2,driver-opt=a=b,gw-priority=-1").unwrap();
+        let (name, endpoint) =
+            network("name=n,alias=Web,alias=w2,ip=10.0.0.2,driver-opt=a=b,gw-priority=-1").unwrap();
         assert_eq!((name.as_str(), endpoint.gw_priority), ("n", -1));
         assert_eq!(endpoint.aliases, ["web", "w2"]);
         assert_eq!(endpoint.ipv4_address.as_deref(), Some("10.0.0.2"));
         assert_eq!(network("host").unwrap().0, "host");
-        assert!(network("alias=x").is_err() && network("name=n,foo=1").is_err() && network("").is_err());
+        assert!(
+            network("alias=x").is_err() && network("name=n,foo=1").is_err() && network("").is_err()
+        );
     }
 
     #[test]

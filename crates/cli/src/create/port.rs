@@ -85,7 +85,8 @@ pub(crate) fn expose(text: &str) -> Result<Vec<String>, String> {
     if text.contains(':') {
         return Err(format!("invalid port format for --expose: {text}"));
     }
-    let ports = parse_exposed(text).map_err(|_| format!("invalid range format for --expose: {text}"))?;
+    let ports =
+        parse_exposed(text).map_err(|_| format!("invalid range format for --expose: {text}"))?;
     Ok(ports.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect())
 }
 
@@ -97,8 +98,14 @@ mod tests {
     fn published_ports_become_bindings() {
         let all = ["8080:80", "127.0.0.1::53/udp", "90-91:90-91", "target=70,published=7000"];
         let (exposed, bound) = bindings(all.iter().flat_map(|text| publish(text).unwrap()));
-        assert_eq!(exposed.keys().cloned().collect::<Vec<_>>(), ["53/udp", "70/tcp", "80/tcp", "90/tcp", "91/tcp"]);
-        assert_eq!(bound["53/udp"], [PortBinding { host_ip: "127.0.0.1".into(), host_port: String::new() }]);
+        assert_eq!(
+            exposed.keys().cloned().collect::<Vec<_>>(),
+            ["53/udp", "70/tcp", "80/tcp", "90/tcp", "91/tcp"]
+        );
+        assert_eq!(
+            bound["53/udp"],
+            [PortBinding { host_ip: "127.0.0.1".into(), host_port: String::new() }]
+        );
         assert_eq!(bound["91/tcp"][0].host_port, "91");
         assert_eq!(bound["70/tcp"][0].host_port, "7000");
         assert_eq!(expose("3000-3001").unwrap(), ["3000/tcp", "3001/tcp"]);

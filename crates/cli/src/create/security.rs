@@ -8,7 +8,11 @@ use crate::environment::Surroundings;
 ///
 /// # Errors
 /// When one is malformed, or a profile cannot be read or is no JSON.
-pub(crate) fn apply(around: &Surroundings, options: &[String], host: &mut HostConfig) -> Result<(), String> {
+pub(crate) fn apply(
+    around: &Surroundings,
+    options: &[String],
+    host: &mut HostConfig,
+) -> Result<(), String> {
     for option in options {
         if option == "systempaths=unconfined" {
             host.masked_paths = Some(Vec::new());
@@ -28,15 +32,20 @@ fn read(around: &Surroundings, option: &str) -> Result<String, String> {
     };
     match name {
         "seccomp" if !matches!(value, "unconfined" | "builtin" | "default") => {
-            let failed = |reason: String| format!("opening seccomp profile ({value}) failed: {reason}");
-            let text = std::fs::read(around.absolute(value))
-                .map_err(|error| failed(format!("open {value}: {}", crate::report::reason(&error))))?;
-            let profile: serde_json::Value = serde_json::from_slice(&text)
-                .map_err(|error| format!("compacting json for seccomp profile ({value}) failed: {error}"))?;
+            let failed =
+                |reason: String| format!("opening seccomp profile ({value}) failed: {reason}");
+            let text = std::fs::read(around.absolute(value)).map_err(|error| {
+                failed(format!("open {value}: {}", crate::report::reason(&error)))
+            })?;
+            let profile: serde_json::Value = serde_json::from_slice(&text).map_err(|error| {
+                format!("compacting json for seccomp profile ({value}) failed: {error}")
+            })?;
             Ok(format!("seccomp={profile}"))
         }
         "seccomp" | "apparmor" | "label" | "writable-cgroups" => Ok(format!("{name}={value}")),
-        "no-new-privileges" if matches!(value, "true" | "false") => Ok(option.replacen(':', "=", 1)),
+        "no-new-privileges" if matches!(value, "true" | "false") => {
+            Ok(option.replacen(':', "=", 1))
+        }
         _ => Err(format!("invalid --security-opt: \"{option}\"")),
     }
 }
@@ -51,11 +60,16 @@ mod tests {
         std::fs::write(dir.path().join("p.json"), "{ \"a\" : 1 }\n").unwrap();
         let around = Surroundings::for_tests(dir.path(), &[]);
         let mut host = HostConfig::default();
-        let options = ["seccomp=p.json", "no-new-privileges", "label:disable", "systempaths=unconfined"];
+        let options =
+            ["seccomp=p.json", "no-new-privileges", "label:disable", "systempaths=unconfined"];
         apply(&around, &options.map(str::to_owned), &mut host).unwrap();
         assert_eq!(host.security_opt, ["seccomp={\"a\":1}", "no-new-privileges", "label=disable"]);
         assert_eq!(host.masked_paths, Some(vec![]));
-        for (bad, part) in [("seccomp=none.json", "open none.json: no such file"), ("x=y", "x=y"), ("nonsense", "nonsense")] {
+        for (bad, part) in [
+            ("seccomp=none.json", "open none.json: no such file"),
+            ("x=y", "x=y"),
+            ("nonsense", "nonsense"),
+        ] {
             assert!(apply(&around, &[bad.to_owned()], &mut host).unwrap_err().contains(part));
         }
     }

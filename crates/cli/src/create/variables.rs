@@ -9,7 +9,11 @@ use crate::environment::Surroundings;
 ///
 /// # Errors
 /// When a file cannot be read or has a line that is no variable; the message names both.
-pub(crate) fn environment(around: &Surroundings, files: &[String], flags: &[String]) -> Result<Vec<String>, String> {
+pub(crate) fn environment(
+    around: &Surroundings,
+    files: &[String],
+    flags: &[String],
+) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
     for file in files {
         for (name, value) in read_file(around, file)? {
@@ -39,7 +43,11 @@ pub(crate) fn labels(
 ) -> Result<BTreeMap<String, String>, String> {
     let mut all = BTreeMap::new();
     for file in files {
-        all.extend(read_file(around, file)?.into_iter().map(|(name, value)| (name, value.unwrap_or_default())));
+        all.extend(
+            read_file(around, file)?
+                .into_iter()
+                .map(|(name, value)| (name, value.unwrap_or_default())),
+        );
     }
     for flag in flags {
         let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
@@ -60,14 +68,20 @@ pub(crate) fn pairs<'a>(flags: impl Iterator<Item = &'a str>) -> BTreeMap<String
 }
 
 fn read_file(around: &Surroundings, file: &str) -> Result<Vec<(String, Option<String>)>, String> {
-    let bytes = std::fs::read(around.absolute(file)).map_err(|error| format!("open {file}: {}", crate::report::reason(&error)))?;
+    let bytes = std::fs::read(around.absolute(file))
+        .map_err(|error| format!("open {file}: {}", crate::report::reason(&error)))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("env file {file} contains invalid utf8 bytes at line {line}")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| read_line(line).map_err(|reason| format!("invalid env file ({file}): {reason}"))).collect()
+    let lines =
+        text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            read_line(line).map_err(|reason| format!("invalid env file ({file}): {reason}"))
+        })
+        .collect()
 }
 
 fn read_line(line: &str) -> Result<(String, Option<String>), String> {
@@ -95,10 +109,22 @@ mod tests {
     #[test]
     fn files_come_first_and_names_alone_are_looked_up() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("f"), "\u{feff}# no\n\n  A=1\nB= 'x y' \nHERE\nNOT_HERE\nE=\n").unwrap();
-        let got = environment(&around(dir.path()), &["f".into()], &["A=2".into(), "F".into(), "NONE".into(), "X=".into()]);
-        assert_eq!(got.unwrap(), ["A=1", "B= 'x y' ", "HERE=from outside", "E=", "A=2", "F=f", "X="]);
-        let labels = labels(&around(dir.path()), &["f".into()], &["A=3".into(), "only".into()]).unwrap();
+        std::fs::write(
+            dir.path().join("f"),
+            "\u{feff}# no\n\n  A=1\nB= 'x y' \nHERE\nNOT_HERE\nE=\n",
+        )
+        .unwrap();
+        let got = environment(
+            &around(dir.path()),
+            &["f".into()],
+            &["A=2".into(), "F".into(), "NONE".into(), "X=".into()],
+        );
+        assert_eq!(
+            got.unwrap(),
+            ["A=1", "B= 'x y' ", "HERE=from outside", "E=", "A=2", "F=f", "X="]
+        );
+        let labels =
+            labels(&around(dir.path()), &["f".into()], &["A=3".into(), "only".into()]).unwrap();
         assert_eq!(labels["A"], "3");
         assert_eq!((labels["only"].as_str(), labels["NOT_HERE"].as_str()), ("", ""));
     }
@@ -113,7 +139,11 @@ mod tests {
         assert!(told(b"A B=1").contains("variable 'A B' contains whitespaces"));
         assert!(told(b"=1").contains("no variable name on line '=1'"));
         assert!(told(b"A=1\nB=\xff").contains("line 2"));
-        assert!(environment(&around(dir.path()), &["none".into()], &[]).unwrap_err().contains("open none: no such file"));
+        assert!(
+            environment(&around(dir.path()), &["none".into()], &[])
+                .unwrap_err()
+                .contains("open none: no such file")
+        );
         assert!(environment(&around(dir.path()), &[], &["=x".into()]).is_err());
     }
 }

@@ -13,8 +13,24 @@ pub(crate) enum Volume {
 
 /// Options that a bind in short form may have.
 const OPTIONS: &[&str] = &[
-    "rw", "ro", "z", "Z", "nocopy", "copy", "shared", "slave", "private", "rshared", "rslave", "rprivate", "consistent",
-    "cached", "delegated", "volume-nocopy", "U", "rro",
+    "rw",
+    "ro",
+    "z",
+    "Z",
+    "nocopy",
+    "copy",
+    "shared",
+    "slave",
+    "private",
+    "rshared",
+    "rslave",
+    "rprivate",
+    "consistent",
+    "cached",
+    "delegated",
+    "volume-nocopy",
+    "U",
+    "rro",
 ];
 
 /// Reads one `-v`.
@@ -26,7 +42,11 @@ pub(crate) fn read(around: &Surroundings, text: &str) -> Result<Volume, String> 
     let bad = |reason: String| format!("invalid volume specification: '{text}': {reason}");
     let parts: Vec<&str> = text.split(':').collect();
     if parts.iter().any(|part| part.is_empty()) {
-        return Err(if text.is_empty() { "invalid empty volume spec".into() } else { bad("empty section between colons".into()) });
+        return Err(if text.is_empty() {
+            "invalid empty volume spec".into()
+        } else {
+            bad("empty section between colons".into())
+        });
     }
     let (source, target, options) = match parts[..] {
         [target] => (None, target, None),
@@ -41,7 +61,9 @@ pub(crate) fn read(around: &Surroundings, text: &str) -> Result<Volume, String> 
         return Err(bad("invalid specification: destination can't be '/'".into()));
     }
     let options = options.map(str::to_owned);
-    if let Some(unknown) = options.iter().flat_map(|all| all.split(',')).find(|option| !OPTIONS.contains(option)) {
+    if let Some(unknown) =
+        options.iter().flat_map(|all| all.split(',')).find(|option| !OPTIONS.contains(option))
+    {
         return Err(bad(format!("invalid mode: {unknown}")));
     }
     let Some(source) = source else { return Ok(Volume::Anonymous(target.to_owned())) };
@@ -57,7 +79,9 @@ fn source_of(around: &Surroundings, source: &str) -> Result<String, String> {
     if source.starts_with('.') {
         return Ok(around.absolute(source).to_string_lossy().into_owned());
     }
-    if let Some(rest) = source.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if let Some(rest) =
+        source.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
         let home = around.filled("HOME").unwrap_or_else(|| "/root".into());
         return Ok(format!("{home}{rest}"));
     }
@@ -75,7 +99,8 @@ mod tests {
 
     #[test]
     fn all_forms_are_read() {
-        let around = Surroundings::for_tests(std::path::Path::new("/work/dir"), &[("HOME", "/home/joe")]);
+        let around =
+            Surroundings::for_tests(std::path::Path::new("/work/dir"), &[("HOME", "/home/joe")]);
         let read = |text: &str| read(&around, text);
         let bound = |text: &str| Ok(Volume::Bound(text.to_owned()));
         assert_eq!(read("/data"), Ok(Volume::Anonymous("/data".into())));

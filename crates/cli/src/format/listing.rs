@@ -69,12 +69,15 @@ impl Listing {
         let format = format.unwrap_or("table").trim_start();
         let (source, table) = match format.strip_prefix("table") {
             Some("") => (columns.table, true),
-            Some(rest) if rest.starts_with([' ', '\t', '\\']) => (rest.trim_start_matches(' '), true),
+            Some(rest) if rest.starts_with([' ', '\t', '\\']) => {
+                (rest.trim_start_matches(' '), true)
+            }
             _ if format == "json" => ("{{json .}}", false),
             _ => (format, false),
         };
         let source = source.replace("\\t", "\t").replace("\\n", "\n");
-        let template = Template::parse(&source).map_err(|error| Failure::new(error.to_string()).with_code(64))?;
+        let template = Template::parse(&source)
+            .map_err(|error| Failure::new(error.to_string()).with_code(64))?;
         Ok(Self { template, headings: table.then_some(columns.headings) })
     }
 
@@ -91,7 +94,8 @@ impl Listing {
         let failed = |error: TemplateError| Failure::new(error.to_string());
         let mut all = Vec::new();
         if let Some(headings) = self.headings {
-            let row = headings.iter().fold(Row::default(), |row, (name, heading)| row.set(name, heading));
+            let row =
+                headings.iter().fold(Row::default(), |row, (name, heading)| row.set(name, heading));
             all.push(self.template.headings(&heading_row(row)).map_err(failed)?);
         }
         for row in rows {
@@ -129,20 +133,27 @@ fn heading_row(mut row: Row) -> Value {
 mod tests {
     use super::*;
 
-    const COLUMNS: Columns =
-        Columns { headings: &[("ID", "CONTAINER ID"), ("Names", "NAMES")], table: "{{.ID}}\t{{.Names}}" };
+    const COLUMNS: Columns = Columns {
+        headings: &[("ID", "CONTAINER ID"), ("Names", "NAMES")],
+        table: "{{.ID}}\t{{.Names}}",
+    };
 
     fn shown(format: Option<&str>) -> String {
         let labels = BTreeMap::from([("k".to_owned(), "v".to_owned())]);
         let row = Row::default().set("ID", "abc").set("Names", "web").labels(&labels);
-        Listing::new(format, COLUMNS).and_then(|listing| listing.render([row])).unwrap_or_else(|e| e.message().to_owned())
+        Listing::new(format, COLUMNS)
+            .and_then(|listing| listing.render([row]))
+            .unwrap_or_else(|e| e.message().to_owned())
     }
 
     #[test]
     fn all_forms_of_format_work() {
         assert_eq!(shown(None), "CONTAINER ID   NAMES\nabc            web\n");
         assert_eq!(shown(Some("table {{.Names}}")), "NAMES\nweb\n");
-        assert_eq!(shown(Some("table {{.Names}}\\t{{.Label \"k\"}}")), "NAMES     k\nweb       v\n");
+        assert_eq!(
+            shown(Some("table {{.Names}}\\t{{.Label \"k\"}}")),
+            "NAMES     k\nweb       v\n"
+        );
         assert_eq!(shown(Some("json")), "{\"ID\":\"abc\",\"Names\":\"web\"}\n");
         assert_eq!(shown(Some("{{.Names}} {{.Label \"k\"}}{{.Label \"x\"}}")), "web v\n");
         assert!(shown(Some("{{.Nope}}")).contains("Nope"));

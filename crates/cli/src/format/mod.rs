@@ -13,4 +13,4 @@ mod value;
 pub(crate) use listing::{Columns, Listing, Row};
 pub(crate) use table::lines;
 pub(crate) use template::{Template, TemplateError};
-pub(crate) use value::{of_map, of_struct};
+pub(crate) use value::of_struct;

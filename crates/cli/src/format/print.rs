@@ -73,7 +73,8 @@ fn float(number: f64) -> String {
     if size != 0.0 && !(1e-4..1e21).contains(&size) && size.is_finite() {
         let text = format!("{number:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        let (sign, exponent) =
+            exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
         return format!("{digits}e{sign}{exponent:0>2}");
     }
     number.to_string()
@@ -101,7 +102,8 @@ fn write_json(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::Map(map) => {
-            let names = field_names(value).unwrap_or_else(|| map.keys().map(|key| &**key).collect());
+            let names =
+                field_names(value).unwrap_or_else(|| map.keys().map(|key| &**key).collect());
             let fields = names.iter().filter_map(|name| map.get(*name).map(|one| (*name, one)));
             let shown = fields.filter(|(name, one)| *name != FIELDS && !one.is_function());
             out.push('{');

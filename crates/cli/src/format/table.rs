@@ -10,7 +10,8 @@ pub(crate) fn lines(lines: &[String]) -> String {
     let rows: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        let cells = rows.iter().filter(|row| row.len() > column + 1).map(|row| row[column].chars().count());
+        let cells =
+            rows.iter().filter(|row| row.len() > column + 1).map(|row| row[column].chars().count());
         cells.max().map_or(LEAST, |widest| (widest + GAP).max(LEAST))
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -19,7 +20,10 @@ pub(crate) fn lines(lines: &[String]) -> String {
         for (column, cell) in row.iter().enumerate() {
             out.push_str(cell);
             if column + 1 < row.len() {
-                out.extend(std::iter::repeat_n(' ', widths[column].saturating_sub(cell.chars().count())));
+                out.extend(std::iter::repeat_n(
+                    ' ',
+                    widths[column].saturating_sub(cell.chars().count()),
+                ));
             }
         }
         out.push('\n');

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, Parser, PipeNode, Pos, SmolStr};
+use gotmpl::parse::{
+    BranchNode, CommandNode, Expr, ListNode, Node, Parser, PipeNode, Pos, SmolStr,
+};
 use gotmpl::{TemplateError as Error, Value};
 use thiserror::Error;
 
@@ -51,7 +53,8 @@ impl Template {
         let (mut tree, mut defines) = parser.parse().map_err(wrong)?;
         rewrite_list(&mut tree);
         let make = |functions: fn(gotmpl::Template) -> gotmpl::Template| {
-            let mut template = functions(gotmpl::Template::new("")).add_parse_tree(NAME, tree.clone());
+            let mut template =
+                functions(gotmpl::Template::new("")).add_parse_tree(NAME, tree.clone());
             for define in &mut defines {
                 let mut body = define.body.clone();
                 rewrite_list(&mut body);
@@ -95,7 +98,10 @@ fn rewrite_list(list: &mut ListNode) {
                 rewrite_pipe(&mut action.pipe);
                 if action.pipe.decl.is_empty() {
                     let pos = action.pos;
-                    action.pipe.commands.push(CommandNode { pos, args: vec![identifier(pos, PRINT)] });
+                    action
+                        .pipe
+                        .commands
+                        .push(CommandNode { pos, args: vec![identifier(pos, PRINT)] });
                 }
             }
             Node::If(branch) | Node::Range(branch) | Node::With(branch) => rewrite_branch(branch),
@@ -115,7 +121,10 @@ fn rewrite_branch(branch: &mut BranchNode) {
 fn rewrite_pipe(pipe: &mut PipeNode) {
     for (index, command) in pipe.commands.iter_mut().enumerate() {
         let method = (command.args.len() > 1 || index > 0)
-            && matches!(command.args.first(), Some(Expr::Field(..) | Expr::Chain(..)) | Some(Expr::Variable(..)));
+            && matches!(
+                command.args.first(),
+                Some(Expr::Field(..) | Expr::Chain(..)) | Some(Expr::Variable(..))
+            );
         command.args.iter_mut().for_each(rewrite_expression);
         if method {
             command.args.insert(0, identifier(command.pos, CALL));
@@ -186,11 +195,17 @@ fn common_functions(template: gotmpl::Template) -> gotmpl::Template {
 
 /// Looks keys and positions up one after the other; what a map of texts does not have is an empty text.
 fn index(args: &[Value]) -> Outcome {
-    let Some((first, keys)) = args.split_first() else { return Err(fail("wrong number of args for index")) };
+    let Some((first, keys)) = args.split_first() else {
+        return Err(fail("wrong number of args for index"));
+    };
     keys.iter().try_fold(first.clone(), |value, key| match &value {
         Value::Map(map) => match key.as_str() {
             Some(name) => Ok(map.get(name).cloned().unwrap_or_else(|| {
-                if map.values().all(|one| matches!(one, Value::String(_))) { text("") } else { Value::Nil }
+                if map.values().all(|one| matches!(one, Value::String(_))) {
+                    text("")
+                } else {
+                    Value::Nil
+                }
             })),
             None => value.index(key),
         },
@@ -215,18 +230,30 @@ fn plain_functions(template: gotmpl::Template) -> gotmpl::Template {
             Ok(Value::List(Arc::from(parts)))
         })
         .func("join", move |args| match args.first() {
-            Some(Value::List(all)) => Ok(text(&all.iter().map(print::go).collect::<Vec<_>>().join(&word(args, 1)))),
+            Some(Value::List(all)) => {
+                Ok(text(&all.iter().map(print::go).collect::<Vec<_>>().join(&word(args, 1))))
+            }
             Some(Value::Nil) => Ok(text("")),
             _ => Err(fail("wrong type for value; expected []string")),
         })
         .func("pad", move |args| {
-            let count = |index: usize| args.get(index).and_then(Value::as_int).and_then(|n| usize::try_from(n).ok());
+            let count = |index: usize| {
+                args.get(index).and_then(Value::as_int).and_then(|n| usize::try_from(n).ok())
+            };
             let spaces = |index: usize| " ".repeat(count(index).unwrap_or(0));
             let whole = word(args, 0);
-            Ok(text(&if whole.is_empty() { whole } else { format!("{}{whole}{}", spaces(1), spaces(2)) }))
+            Ok(text(&if whole.is_empty() {
+                whole
+            } else {
+                format!("{}{whole}{}", spaces(1), spaces(2))
+            }))
         })
         .func("truncate", move |args| {
-            let most = args.get(1).and_then(Value::as_int).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            let most = args
+                .get(1)
+                .and_then(Value::as_int)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(usize::MAX);
             Ok(text(&word(args, 0).chars().take(most).collect::<String>()))
         })
 }
@@ -269,7 +296,9 @@ mod tests {
                 "Networks": {"bridge": {"IPAddress": "172.17.0.2"}},
             },
         }));
-        Template::parse(template).and_then(|template| template.run(&data)).unwrap_or_else(|error| error.to_string())
+        Template::parse(template)
+            .and_then(|template| template.run(&data))
+            .unwrap_or_else(|error| error.to_string())
     }
 
     #[test]
@@ -280,17 +309,35 @@ mod tests {
             ("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "172.17.0.2"),
             ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}", "8080"),
             ("{{.NetworkSettings.Networks.bridge.IPAddress}}", "172.17.0.2"),
-            ("{{range $p, $c := .NetworkSettings.Ports}}{{$p}}={{len $c}} {{end}}", "80/tcp=1 99/tcp=0 "),
+            (
+                "{{range $p, $c := .NetworkSettings.Ports}}{{$p}}={{len $c}} {{end}}",
+                "80/tcp=1 99/tcp=0 ",
+            ),
             ("{{json .Config.Labels}}", r#"{"a":"1","b.c":"x"}"#),
             ("{{json .Config.Entrypoint}} {{.Config.Entrypoint}}", "null []"),
-            ("{{json .Config}}", r#"{"Labels":{"a":"1","b.c":"x"},"Env":["A=1","B=2"],"Entrypoint":null,"ExposedPorts":{"80/tcp":{}}}"#),
-            ("{{index .Config.Labels \"b.c\"}}|{{index .Config.Labels \"none\"}}|{{.Config.Labels.none}}", "x||<no value>"),
+            (
+                "{{json .Config}}",
+                r#"{"Labels":{"a":"1","b.c":"x"},"Env":["A=1","B=2"],"Entrypoint":null,"ExposedPorts":{"80/tcp":{}}}"#,
+            ),
+            (
+                "{{index .Config.Labels \"b.c\"}}|{{index .Config.Labels \"none\"}}|{{.Config.Labels.none}}",
+                "x||<no value>",
+            ),
             ("{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}", "9663676416 <nil>"),
-            ("{{.Mounts}} {{.NetworkSettings.Ports}}", "[{volume v true}] map[80/tcp:[{0.0.0.0 8080}] 99/tcp:[]]"),
+            (
+                "{{.Mounts}} {{.NetworkSettings.Ports}}",
+                "[{volume v true}] map[80/tcp:[{0.0.0.0 8080}] 99/tcp:[]]",
+            ),
             ("{{.Config.ExposedPorts}} {{.Config.Env}}", "map[80/tcp:{}] [A=1 B=2]"),
             ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
-            ("{{join .Config.Env \",\"}} {{upper \"a\"}} {{title \"a bc\"}} {{pad \"x\" 1 2}}|", "A=1,B=2 A A Bc  x  |"),
-            ("{{with $x := index .Mounts 0}}{{$x.Name}} {{$.Id | lower | printf \"%.3s\"}}{{end}}", "v 012"),
+            (
+                "{{join .Config.Env \",\"}} {{upper \"a\"}} {{title \"a bc\"}} {{pad \"x\" 1 2}}|",
+                "A=1,B=2 A A Bc  x  |",
+            ),
+            (
+                "{{with $x := index .Mounts 0}}{{$x.Name}} {{$.Id | lower | printf \"%.3s\"}}{{end}}",
+                "v 012",
+            ),
             ("{{println .Id}}{{print 1 \"a\"}}", "0123456789abcdef\n1a"),
             ("{{.HostConfig.LogConfig.Config.none}}", "<no value>"),
             ("{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Name}}{{end}}{{end}}", "v"),

@@ -15,18 +15,48 @@ pub(super) static NIL: LazyLock<Arc<[Value]>> = LazyLock::new(|| Arc::from([]));
 /// A list that is not there: prints `[]`, and `null` as JSON.
 pub(super) static NO_LIST: LazyLock<Arc<[Value]>> = LazyLock::new(|| Arc::from([]));
 /// A map that is not there: prints `map[]`, and `null` as JSON.
-pub(super) static NO_MAP: LazyLock<Arc<BTreeMap<Arc<str>, Value>>> = LazyLock::new(|| Arc::new(BTreeMap::new()));
+pub(super) static NO_MAP: LazyLock<Arc<BTreeMap<Arc<str>, Value>>> =
+    LazyLock::new(|| Arc::new(BTreeMap::new()));
 
 /// Keys whose objects are maps, not structs.
 const MAPS: &[&str] = &[
-    "Annotations", "Attributes", "AuxiliaryAddresses", "Containers", "Data", "DriverOptions", "DriverOpts", "ExposedPorts",
-    "Labels", "LogOpts", "Networks", "Options", "PortBindings", "Ports", "StorageOpt", "Sysctls", "Tmpfs", "Volumes",
+    "Annotations",
+    "Attributes",
+    "AuxiliaryAddresses",
+    "Containers",
+    "Data",
+    "DriverOptions",
+    "DriverOpts",
+    "ExposedPorts",
+    "Labels",
+    "LogOpts",
+    "Networks",
+    "Options",
+    "PortBindings",
+    "Ports",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
+    "Volumes",
 ];
 
 /// Keys whose `null` is a pointer to nothing.
 const POINTERS: &[&str] = &[
-    "Health", "Healthcheck", "IPAMConfig", "Init", "MemorySwappiness", "OomKillDisable", "PidsLimit", "SizeRootFs", "SizeRw",
-    "StopTimeout", "BindOptions", "VolumeOptions", "TmpfsOptions", "ImageOptions", "UsageData",
+    "Health",
+    "Healthcheck",
+    "IPAMConfig",
+    "Init",
+    "MemorySwappiness",
+    "OomKillDisable",
+    "PidsLimit",
+    "SizeRootFs",
+    "SizeRw",
+    "StopTimeout",
+    "BindOptions",
+    "VolumeOptions",
+    "TmpfsOptions",
+    "ImageOptions",
+    "UsageData",
 ];
 
 /// Keys of lists that are left out of JSON when they are empty.
@@ -34,21 +64,27 @@ const LISTS: &[&str] = &["MaskedPaths", "Mounts", "OnBuild", "ReadonlyPaths", "S
 
 /// Keys of texts that are left out of JSON when they are empty.
 const TEXTS: &[&str] = &[
-    "Author", "Comment", "Driver", "Gateway", "HealthOnFailure", "IPRange", "Name", "Propagation", "StopSignal", "Subpath",
-    "Variant", "OsVersion",
+    "Author",
+    "Comment",
+    "Driver",
+    "Gateway",
+    "HealthOnFailure",
+    "IPRange",
+    "Name",
+    "Propagation",
+    "StopSignal",
+    "Subpath",
+    "Variant",
+    "OsVersion",
 ];
 
 /// Keys of numbers that are left out of JSON when they are 0.
-const NUMBERS: &[&str] = &["Interval", "Retries", "StartInterval", "StartPeriod", "Timeout", "SizeBytes"];
+const NUMBERS: &[&str] =
+    &["Interval", "Retries", "StartInterval", "StartPeriod", "Timeout", "SizeBytes"];
 
 /// Returns a struct's value.
 pub(crate) fn of_struct(json: &Json) -> Value {
     convert("", json, false)
-}
-
-/// Returns a map's value.
-pub(crate) fn of_map(json: &Json) -> Value {
-    convert("", json, true)
 }
 
 fn convert(key: &str, json: &Json, map: bool) -> Value {
@@ -64,13 +100,19 @@ fn convert(key: &str, json: &Json, map: bool) -> Value {
         Json::Array(all) => Value::List(all.iter().map(|one| convert("", one, false)).collect()),
         Json::Object(object) => {
             let child = |name: &String, value: &Json| {
-                let is_map = !map && (MAPS.contains(&name.as_str()) || (key == "LogConfig" && name == "Config"));
+                let is_map = !map
+                    && (MAPS.contains(&name.as_str()) || (key == "LogConfig" && name == "Config"));
                 convert(if map { "" } else { name }, value, is_map)
             };
-            let mut all: BTreeMap<Arc<str>, Value> =
-                object.iter().map(|(name, value)| (Arc::from(name.as_str()), child(name, value))).collect();
+            let mut all: BTreeMap<Arc<str>, Value> = object
+                .iter()
+                .map(|(name, value)| (Arc::from(name.as_str()), child(name, value)))
+                .collect();
             if !map {
-                all.insert(Arc::from(FIELDS), object.keys().map(|name| text(name)).collect::<Vec<_>>().into_list());
+                all.insert(
+                    Arc::from(FIELDS),
+                    object.keys().map(|name| text(name)).collect::<Vec<_>>().into_list(),
+                );
             }
             Value::Map(Arc::new(all))
         }
@@ -148,6 +190,9 @@ pub(super) fn field(value: &Value, name: &str) -> Result<Value, String> {
         return Ok(Value::Nil);
     }
     // Go's field names and JSON's keys differ in case only (`ID` and `Id`), and Docker takes both.
-    let other = map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-    other.or_else(|| left_out(name)).ok_or_else(|| format!("can't evaluate field {name}: there is no such field"))
+    let other =
+        map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+    other
+        .or_else(|| left_out(name))
+        .ok_or_else(|| format!("can't evaluate field {name}: there is no such field"))
 }

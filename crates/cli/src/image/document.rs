@@ -6,16 +6,23 @@ use serde_json::{Map, Value, json};
 /// Returns what is told of an image.
 pub(crate) fn inspect(image: &Image) -> Value {
     let config = &image.config;
-    let names = |all: &[hako_types::Reference]| all.iter().map(|one| one.familiar()).collect::<Vec<_>>();
+    let names =
+        |all: &[hako_types::Reference]| all.iter().map(|one| one.familiar()).collect::<Vec<_>>();
     let comment = config.history.last().map_or("", |step| step.comment.as_str());
     let mut all = Map::new();
     all.insert("Id".into(), json!(image.id));
     all.insert("RepoTags".into(), json!(names(&image.names)));
     all.insert("RepoDigests".into(), json!(names(&image.repo_digests)));
-    all.insert("Parent".into(), json!(image.parent.as_ref().map(ToString::to_string).unwrap_or_default()));
+    all.insert(
+        "Parent".into(),
+        json!(image.parent.as_ref().map(ToString::to_string).unwrap_or_default()),
+    );
     all.insert("Comment".into(), json!(comment));
     all.insert("Created".into(), json!(config.created));
-    all.insert("DockerVersion".into(), config.rest.get("docker_version").cloned().unwrap_or_else(|| json!("")));
+    all.insert(
+        "DockerVersion".into(),
+        config.rest.get("docker_version").cloned().unwrap_or_else(|| json!("")),
+    );
     all.insert("Author".into(), json!(config.author.clone().unwrap_or_default()));
     all.insert("Config".into(), settings(image));
     all.insert("Architecture".into(), json!(config.architecture));

@@ -40,7 +40,9 @@ impl Policy {
             "always" => Ok(Self::Always),
             "missing" | "" => Ok(Self::Missing),
             "never" => Ok(Self::Never),
-            _ => Err(format!("invalid pull option: '{text}': must be one of \"always\", \"missing\" or \"never\"")),
+            _ => Err(format!(
+                "invalid pull option: '{text}': must be one of \"always\", \"missing\" or \"never\""
+            )),
         }
     }
 }
@@ -50,7 +52,8 @@ impl Policy {
 /// # Errors
 /// When it is none.
 pub(crate) fn reference(text: &str) -> Result<Reference, Failure> {
-    text.parse().map_err(|error: hako_types::reference::InvalidReference| Failure::new(error.to_string()))
+    text.parse()
+        .map_err(|error: hako_types::reference::InvalidReference| Failure::new(error.to_string()))
 }
 
 /// Returns an image's name as messages show it, with the tag that is meant.
@@ -66,29 +69,11 @@ pub(crate) fn uses(engine: &Engine) -> Result<Vec<ImageUse>, Failure> {
     let containers = engine.containers().list()?;
     let uses = containers.into_iter().filter_map(|one| {
         let running = one.is_running();
-        Some(ImageUse { image: one.image.parse().ok()?, container: one.id.short().to_owned(), running })
+        Some(ImageUse {
+            image: one.image.parse().ok()?,
+            container: one.id.short().to_owned(),
+            running,
+        })
     });
     Ok(uses.collect())
-}
-
-/// Makes sure that an image is here, by the policy; pulls it where it must.
-///
-/// # Errors
-/// When it is not here and may not be pulled, or the pull fails.
-pub(crate) fn ensure(
-    session: &crate::session::Session,
-    name: &str,
-    platform: Option<&hako_types::Platform>,
-    policy: Policy,
-) -> Result<(), Failure> {
-    let here = session.engine()?.images()?.resolve(name);
-    match (policy, here) {
-        (Policy::Always, _) => pull(session, name, platform, false),
-        (_, Ok(image)) if platform.is_none_or(|wanted| image.platform().matches(wanted)) => Ok(()),
-        (Policy::Missing, _) => pull(session, name, platform, false),
-        (Policy::Never, Ok(image)) => {
-            Err(Failure::new(format!("No such image: {name}: it is here for {} only", image.platform())))
-        }
-        (Policy::Never, Err(error)) => Err(error.into()),
-    }
 }

@@ -22,21 +22,32 @@ impl Output {
         let Some(path) = path.filter(|path| !path.is_empty() && *path != "-") else {
             if crate::terminal::is_terminal(rustix::stdio::stdout()) {
                 let hint = "use the -o flag or redirect";
-                return Err(Failure::new("cowardly refusing to write an archive to a terminal").with_hint(hint));
+                return Err(Failure::new("cowardly refusing to write an archive to a terminal")
+                    .with_hint(hint));
             }
-            return Ok(Self { writer: BufWriter::with_capacity(1 << 18, Box::new(io::stdout())), place: None });
+            return Ok(Self {
+                writer: BufWriter::with_capacity(1 << 18, Box::new(io::stdout())),
+                place: None,
+            });
         };
         let target = session.around.absolute(path);
         let failed = |error: io::Error| Failure::new(format!("open {path}: {}", reason(&error)));
         // What is there and is no file (a pipe, a device) is written to as it is.
         if target.metadata().is_ok_and(|meta| !meta.is_file()) {
             let file = File::options().write(true).open(&target).map_err(failed)?;
-            return Ok(Self { writer: BufWriter::with_capacity(1 << 18, Box::new(file)), place: None });
+            return Ok(Self {
+                writer: BufWriter::with_capacity(1 << 18, Box::new(file)),
+                place: None,
+            });
         }
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let partial = target.with_file_name(format!(".{name}.{}", std::process::id()));
         let file = File::create(&partial).map_err(failed)?;
-        Ok(Self { writer: BufWriter::with_capacity(1 << 18, Box::new(file)), place: Some((partial, target)) })
+        Ok(Self {
+            writer: BufWriter::with_capacity(1 << 18, Box::new(file)),
+            place: Some((partial, target)),
+        })
     }
 
     /// Returns where to write.
@@ -51,8 +62,9 @@ impl Output {
     pub(crate) fn keep(mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(|error| Failure::io("cannot write the archive", &error))?;
         if let Some((partial, target)) = self.place.take() {
-            fs::rename(&partial, &target)
-                .map_err(|error| Failure::io(format!("cannot write `{}`", target.display()), &error))?;
+            fs::rename(&partial, &target).map_err(|error| {
+                Failure::io(format!("cannot write `{}`", target.display()), &error)
+            })?;
         }
         Ok(())
     }
@@ -71,7 +83,9 @@ impl Drop for Output {
 /// # Errors
 /// When the file cannot be opened; the message names it.
 pub(crate) fn input(session: &Session, path: Option<&str>) -> Result<Box<dyn Read>, Failure> {
-    let Some(path) = path.filter(|path| !path.is_empty() && *path != "-") else { return Ok(Box::new(io::stdin())) };
+    let Some(path) = path.filter(|path| !path.is_empty() && *path != "-") else {
+        return Ok(Box::new(io::stdin()));
+    };
     let file = File::open(session.around.absolute(path));
     let file = file.map_err(|error| Failure::new(format!("open {path}: {}", reason(&error))))?;
     if file.metadata().is_ok_and(|meta| meta.is_dir()) {

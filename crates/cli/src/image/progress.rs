@@ -142,7 +142,9 @@ impl transfer::Progress for Progress {
             return;
         }
         match event {
-            Event::Layer { id, status, current, total } => self.layer(id.short(), *status, *current, *total),
+            Event::Layer { id, status, current, total } => {
+                self.layer(id.short(), *status, *current, *total);
+            }
             Event::Resolving { .. } | Event::Resolved { .. } | Event::Pushed { .. } => {}
         }
     }

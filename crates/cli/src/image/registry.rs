@@ -36,7 +36,8 @@ fn config(session: &Session) -> Config {
         ..Config::default()
     };
     if let Some(path) = around.filled("PATH") {
-        config.helper_path = std::env::split_paths(&path).filter(|path| path.is_absolute()).collect();
+        config.helper_path =
+            std::env::split_paths(&path).filter(|path| path.is_absolute()).collect();
     }
     if let Some(file) = around.filled("SSL_CERT_FILE") {
         config.roots.insert(0, PathBuf::from(file));

@@ -13,19 +13,15 @@ use crate::session::Session;
 ///
 /// # Errors
 /// When the name is none, or the pull fails.
-pub(crate) fn pull(session: &Session, name: &str, platform: Option<&Platform>, quiet: bool) -> Result<(), Failure> {
+pub(crate) fn pull(
+    session: &Session,
+    name: &str,
+    platform: Option<&Platform>,
+    quiet: bool,
+) -> Result<(), Failure> {
     let mode = if quiet { Mode::Quiet } else { Mode::Stderr };
     let name = reference(name)?.tagged();
-    pull_named(session, &client(session), (&name, platform), mode).map(drop)
-}
-
-/// What a pull brought.
-#[derive(Clone, Debug)]
-pub(crate) struct Arrived {
-    /// What the name stands for in the registry.
-    pub(crate) digest: Digest,
-    /// Whether the name meant the same image before.
-    pub(crate) known: bool,
+    pull_named(session, &client(session), (&name, platform), mode)
 }
 
 /// Pulls one name and shows the progress.
@@ -37,7 +33,7 @@ pub(crate) fn pull_named(
     client: &Client,
     (name, platform): (&Reference, Option<&Platform>),
     mode: Mode,
-) -> Result<Arrived, Failure> {
+) -> Result<(), Failure> {
     let images = session.engine()?.images()?;
     let before = images.resolve(&name.to_string()).ok().map(|image| image.id);
     let progress = Progress::new(mode);
@@ -71,7 +67,7 @@ pub(crate) fn pull_named(
     } else {
         format!("Status: Downloaded newer image for {familiar}")
     });
-    Ok(Arrived { digest, known })
+    Ok(())
 }
 
 /// Pushes one image under one name and shows the progress. Returns the digest of its manifest.
@@ -90,12 +86,16 @@ pub(crate) fn push_named(
     let ledger = images.ledger(image.diff_ids())?;
     let pushing = Pushing { config: &image.config_bytes, manifest: image.manifest.as_deref() };
     let options = PushOptions::default();
-    let pushed = transfer::push(client, name, (pushing, &options), (images.layers(), &ledger), &progress)?;
+    let pushed =
+        transfer::push(client, name, (pushing, &options), (images.layers(), &ledger), &progress)?;
     images.remember(ledger)?;
     drop(lease);
     let digest = pushed.manifest.descriptor.digest;
     images.add_repo_digest(&image.id, &name.with_digest(digest.clone()))?;
     let size = pushed.manifest.descriptor.size;
-    progress.say(&format!("{}: digest: {digest} size: {size}", name.tag.as_deref().unwrap_or("latest")));
+    progress.say(&format!(
+        "{}: digest: {digest} size: {size}",
+        name.tag.as_deref().unwrap_or("latest")
+    ));
     Ok(digest)
 }

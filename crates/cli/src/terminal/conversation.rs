@@ -71,7 +71,11 @@ impl Conversation {
         let detached = Arc::new(AtomicBool::new(false));
         if self.stdin {
             let (program, detached) = (program.try_clone()?, Arc::clone(&detached));
-            let keys = if self.tty && is_terminal(stdin()) { Some(std::mem::take(&mut self.keys)) } else { None };
+            let keys = if self.tty && is_terminal(stdin()) {
+                Some(std::mem::take(&mut self.keys))
+            } else {
+                None
+            };
             std::thread::Builder::new().spawn(move || pass_input(&program, keys, &detached))?;
         }
         loop {
@@ -84,7 +88,8 @@ impl Conversation {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
             }
-            let (talks, signalled) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
+            let (talks, signalled) =
+                (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
             if signalled && let Some(end) = self.pass_signals(program, &signals)? {
                 return Ok(end);
             }

@@ -231,7 +231,7 @@ fn check_rights(host: &HostConfig) -> Result<(), Error> {
     for option in &host.security_opt {
         super::spec::SecurityOption::read(option)?;
     }
-    for request in &host.device_requests {
+    if let Some(request) = host.device_requests.first() {
         return invalid(format!(
             "could not select device driver \"{}\" with capabilities: {:?}: there is no such device on this machine",
             request.driver, request.capabilities
