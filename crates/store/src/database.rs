@@ -2,7 +2,9 @@
 //!
 //! Every hako process is short-lived and often the last one to close the database, which is when SQLite by default
 //! moves the log into the file (four `fsync`s, about 1 ms). So closing does not do that here
-//! (`SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE`); the log is moved when it has grown to a thousand pages.
+//! (`SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE`). But whoever opens a database that nobody else has open reads the whole log (4 ms for
+//! a thousand pages, ten times what opening costs otherwise), so it is kept short: [`Database::settle`] moves it
+//! where nobody waits.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,9 +73,15 @@ impl Fault for Error {
     }
 }
 
+/// How long a process waits for its turn to write.
+const BUSY: Duration = Duration::from_secs(30);
+
 /// An open database.
 #[derive(Debug)]
-pub struct Database(Connection);
+pub struct Database {
+    connection: Connection,
+    log: PathBuf,
+}
 
 impl Database {
     /// Opens the database at `path`, makes it where it is missing, and brings the tables of `rooms` up to date.
@@ -87,7 +95,7 @@ impl Database {
         let open = |source| Error::Open { path: path.to_owned(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(open)?;
-        connection.busy_timeout(Duration::from_secs(30)).map_err(open)?;
+        connection.busy_timeout(BUSY).map_err(open)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(open)?;
         connection.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;").map_err(open)?;
         let wanted: usize = rooms.iter().map(|room| room.steps.len()).sum();
@@ -95,13 +103,27 @@ impl Database {
         if found != wanted {
             migrate(&mut connection, path, rooms, wanted)?;
         }
-        Ok(Self(connection))
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        Ok(Self { connection, log: log.into() })
     }
 
     /// Returns the connection, for reading.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.0
+        &self.connection
+    }
+
+    /// Moves the log into the database when it has grown to `limit` bytes. To be called when nobody waits: it takes some
+    /// milliseconds. When somebody else is at it, it is left to them.
+    pub fn settle(&self, limit: u64) {
+        if !std::fs::metadata(&self.log).is_ok_and(|meta| meta.len() >= limit) {
+            return;
+        }
+        // A log that stays long costs time, not truth.
+        let _unlimited = self.connection.busy_timeout(Duration::ZERO);
+        let _later = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _limited = self.connection.busy_timeout(BUSY);
     }
 
     /// Runs `work` in a transaction that writes: it waits its turn at the start, so that what it reads stays true
@@ -110,10 +132,17 @@ impl Database {
     /// # Errors
     /// What `work` returns, or [`Error::Query`] when the transaction cannot begin or end.
     pub fn write<T, E: From<Error>>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
-        let transaction = Transaction::new_unchecked(&self.0, TransactionBehavior::Immediate).map_err(Error::Query)?;
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(Error::Query)?;
         let value = work(&transaction)?;
         transaction.commit().map_err(Error::Query)?;
         Ok(value)
+    }
+}
+
+impl Drop for Database {
+    /// Those who are known to have time keep the log short; this is for when there were none for long.
+    fn drop(&mut self) {
+        self.settle(1 << 20);
     }
 }
 

@@ -53,6 +53,9 @@ impl Containers<'_> {
         if matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting) {
             monitor::release(self.engine, &container)?;
         }
+        let mut live = container.live.clone();
+        live.state.status = Status::Removing;
+        self.save_live(&container.id, &live)?;
         self.delete_with(&container, lock, options.volumes)
     }
 
@@ -65,11 +68,6 @@ impl Containers<'_> {
     /// whatever dies in between is found and finished.
     fn delete_with(self, container: &Container, lock: Lock, volumes: bool) -> Result<(), Error> {
         let directory = container.directory(self.engine);
-        if container.live.state.status != Status::Removing {
-            let mut live = container.live.clone();
-            live.state.status = Status::Removing;
-            self.save_live(&container.id, &live)?;
-        }
         match std::fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &directory)(error));

@@ -31,12 +31,14 @@ pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Erro
 }
 
 /// Frees what a run held, at its end. All is tried; the first error is returned.
-pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run) -> Result<(), Error> {
+///
+/// With `leases` the addresses and ports are given back too; a container that is removed next gives up all its rows at once.
+pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run, leases: bool) -> Result<(), Error> {
     // The interfaces go with the namespace; taking them away one by one would wait for the kernel each time.
     let has_leases = run.leases.lock().is_ok_and(|leases| !leases.is_empty());
     let unpublished = network::unpublish(engine, &container.id);
     let removed = run.cgroup.remove().map_err(Error::below("cannot remove the control group"));
-    let released = if !has_leases && container.record.host.port_bindings.is_empty() {
+    let released = if !leases || !has_leases && container.record.host.port_bindings.is_empty() {
         Ok(())
     } else {
         engine.database().write(|t| network::release(t, &container.id))

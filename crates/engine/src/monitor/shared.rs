@@ -123,14 +123,19 @@ impl Shared {
 
     /// Changes what the container does, writes it, and tells everybody who waits.
     pub(super) fn change(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+        self.change_if(true, change)
+    }
+
+    /// Changes what the container does, writes it if that is wanted, and tells everybody who waits.
+    pub(super) fn change_if(&self, written: bool, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
         let live = {
             let mut inner = self.inner();
             change(&mut inner);
             inner.live.clone()
         };
-        let written = self.engine().containers().save_live(&self.id, &live);
+        let outcome = if written { self.engine().containers().save_live(&self.id, &live) } else { Ok(()) };
         self.notify();
-        written
+        outcome
     }
 
     /// Tells everybody who waits to look again.

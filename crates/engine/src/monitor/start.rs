@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use hako_network::dns::Server;
@@ -334,7 +334,13 @@ fn publish(
 
 /// Probes the machine's control groups.
 pub(crate) fn cgroup_host() -> Result<Host, Error> {
-    Host::probe().map_err(Error::below("cannot find the control groups of this machine"))
+    // They do not change while a machine runs, and finding them means reading all its mounts.
+    static FOUND: OnceLock<Host> = OnceLock::new();
+    if let Some(host) = FOUND.get() {
+        return Ok(host.clone());
+    }
+    let host = Host::probe().map_err(Error::below("cannot find the control groups of this machine"))?;
+    Ok(FOUND.get_or_init(|| host).clone())
 }
 
 /// Returns where a container's control group lies.

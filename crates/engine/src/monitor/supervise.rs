@@ -144,18 +144,19 @@ impl Main {
         let oom_killed = run.cgroup.oom_kills().is_ok_and(|kills| kills > 0);
         let exit = run.process.wait();
         let code = exit.map_or(128, |exit| exit.code);
-        drop(run.stop.lock().map(|mut stop| stop.take()));
         // Processes that outlive the first one (it shares the host's PID namespace) would hold its output open.
         let _empty_is_fine = run.cgroup.kill();
         let _died = pump.join();
         let (container, was_oom) = (self.shared.container(), oom_killed);
-        {
-            let engine = self.shared.engine();
-            if let Ok(container) = &container {
-                let _repaired_later = super::release::after_run(&engine, container, run);
-            }
+        // What is removed next needs no record of its end: its rows go all at once.
+        let goes = self.shared.inner().intent != Intent::Restart
+            && container.as_ref().is_ok_and(|container| container.record.host.auto_remove);
+        if let Ok(container) = &container {
+            let _repaired_later = super::release::after_run(&self.shared.engine(), container, run, !goes);
         }
-        let _unwritten = self.shared.change(|inner| {
+        // Only now may the forwarder close the ports: what still arrived would have found nobody.
+        drop(run.stop.lock().map(|mut stop| stop.take()));
+        let _unwritten = self.shared.change_if(!goes, |inner| {
             inner.run = None;
             inner.ends += 1;
             let state = &mut inner.live.state;
@@ -257,6 +258,7 @@ impl Main {
         self.shared.output().end(code);
         // Clients that wait for the end get their answer from threads of their own.
         self.shared.wait_until(Some(Duration::from_secs(5)), |inner| inner.clients == 0);
+        self.shared.engine().database().settle(64 << 10);
         removed
     }
 }
