@@ -4,6 +4,7 @@
 //! nowhere. Nothing is ever resolved outside of either.
 
 mod accounts;
+mod files;
 mod mode;
 mod place;
 mod target;
@@ -73,6 +74,24 @@ impl Error {
     }
 }
 
+/// Where is copied to.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// The root directory.
+    pub root: BorrowedFd<'a>,
+    /// Where the root is an overlay that nobody else uses: its upper directory, so that what cannot have anything below it need not go
+    /// through the overlay.
+    pub upper: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Destination<'a> {
+    /// Returns a plain directory as the place to copy to.
+    #[must_use]
+    pub fn plain(root: BorrowedFd<'a>) -> Self {
+        Self { root, upper: None }
+    }
+}
+
 /// What a source of a copy is, opened.
 #[derive(Debug)]
 pub enum Opened<'a> {
@@ -91,20 +110,20 @@ pub trait Unpack {
     fn unpack(&self, file: std::fs::File, directory: BorrowedFd<'_>) -> Result<bool, String>;
 }
 
-/// Copies every source of `operation` below `root`. `owner` is who `--chown` says, looked up already.
+/// Copies every source of `operation` to where `into` says. `owner` is who `--chown` says, looked up already.
 ///
 /// # Errors
 /// At the first thing that cannot be copied; what was copied before stays.
 pub fn perform(
     operation: &CopyOp,
-    root: BorrowedFd<'_>,
+    into: Destination<'_>,
     sources: &[Opened<'_>],
     owner: Option<Owner>,
     unpack: Option<&dyn Unpack>,
 ) -> Result<(), Error> {
     let exclude = exclude(operation)?;
     let mode = operation.mode.as_deref().and_then(ModeChange::parse);
-    let target = Target { root, owner, mode };
+    let target = Target { root: into.root, upper: into.upper, owner, mode };
     for (planned, source) in operation.sources.iter().zip(sources) {
         match source {
             Opened::Inline(name, content) => {
@@ -131,7 +150,7 @@ pub fn perform_found(
     tree: &Tree,
     found: &Found,
 ) -> Result<(), Error> {
-    let target = Target { root, owner: None, mode: None };
+    let target = Target { root, upper: None, owner: None, mode: None };
     place::found(&target, operation, (tree, found), &Ignore::default())
 }
 
@@ -180,7 +199,7 @@ pub fn directory(
     root: BorrowedFd<'_>,
     owner: Option<Owner>,
 ) -> Result<(), Error> {
-    let target = Target { root, owner, mode: None };
+    let target = Target { root, upper: None, owner, mode: None };
     let _fd = target.directory(Path::new(&operation.path))?;
     Ok(())
 }

@@ -1,17 +1,15 @@
 //! Where a source goes, and its files one by one.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::OwnedFd;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hako_dockerfile::Ignore;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{FileType, OFlags};
 
-use super::target::{Target, clash};
-use super::{Error, is_existing_directory, xattr};
+use super::files::Copier;
+use super::target::Target;
+use super::{Error, is_existing_directory};
 use crate::graph::CopyOp;
 use crate::tree::{self, Entry, Found, Kind, Tree};
 
@@ -61,38 +59,36 @@ pub(super) fn found(
     (tree, found): (&Tree, &Found),
     exclude: &Ignore,
 ) -> Result<(), Error> {
-    let mut base = None;
-    let mut links = HashMap::new();
-    let mut late = Vec::new();
     let mut to = operation.target.clone();
     if operation.parents {
         parents(target, &to, tree, found)?;
         to = format!("{}/{}/", to.trim_end_matches('/'), found.parents.display());
     }
+    let mut copier: Option<(PathBuf, Copier<'_, '_>)> = None;
     let outcome = tree.walk(found, exclude, &mut |entry| {
+        let path = entry.path.clone();
         let placed = (|| {
-            if base.is_none() {
-                base = Some(first(target, &to, found, &entry, operation.parents)?);
-            }
-            let base = base.as_deref().unwrap_or(Path::new(""));
             let is_top = entry.below.as_os_str().is_empty();
-            let real = if is_top { base.to_owned() } else { base.join(&entry.below) };
-            let mut copier = Copier { target, tree, links: &mut links, late: &mut late };
-            copier.entry(&entry, &real, is_top && !operation.parents)
+            let (base, copier) = match &mut copier {
+                Some((base, copier)) => (base, copier),
+                none => {
+                    let base = first(target, &to, found, &entry, operation.parents)?;
+                    let is_new = entry.kind == Kind::Directory && !is_existing_directory(target.root, &base);
+                    let copier = Copier::new(target, tree, is_new);
+                    let (base, copier) = none.insert((base, copier));
+                    (base, copier)
+                }
+            };
+            let real = if is_top { base.clone() } else { base.join(&entry.below) };
+            copier.entry(entry, real, is_top && !operation.parents)
         })();
         placed.map_err(|error| match error {
             Error::Source(error) => error,
-            other => {
-                tree::Error::Read { path: entry.path.clone(), source: std::io::Error::other(other) }
-            }
+            other => tree::Error::Read { path, source: std::io::Error::other(other) },
         })
     });
     outcome.map_err(unwrapped)?;
-    // What was put into a directory changed its time.
-    for (real, stat) in late.iter().rev() {
-        target.time(real, stat)?;
-    }
-    Ok(())
+    copier.map_or(Ok(()), |(_, copier)| copier.finish())
 }
 
 /// Takes an error of this room out of the walk's.
@@ -141,137 +137,4 @@ fn first(
         target.make(parent)?;
     }
     Ok(real)
-}
-
-struct Copier<'a, 'b> {
-    target: &'a Target<'b>,
-    tree: &'a Tree,
-    /// Files with several names, by device and inode.
-    links: &'a mut HashMap<(u64, u64), PathBuf>,
-    /// Directories whose times are set when all is in them.
-    late: &'a mut Vec<(PathBuf, rustix::fs::Stat)>,
-}
-
-impl Copier<'_, '_> {
-    /// Copies one entry to `real`; an existing directory keeps how it is dressed when it is the target itself.
-    fn entry(&mut self, entry: &Entry, real: &Path, keeps_existing: bool) -> Result<(), Error> {
-        let target = self.target;
-        match &entry.kind {
-            Kind::Directory => {
-                let was_there = is_existing_directory(target.root, real);
-                if !was_there {
-                    rustix::fs::mkdirat(target.root, real, Mode::from_raw_mode(0o700))
-                        .map_err(|errno| clash(real, errno, "a file"))?;
-                }
-                if was_there && keeps_existing {
-                    return Ok(());
-                }
-                self.dress(entry, real)?;
-                self.late.push((real.to_owned(), entry.stat));
-                return Ok(());
-            }
-            Kind::File => {
-                let key = (entry.stat.st_dev, entry.stat.st_ino);
-                if entry.stat.st_nlink > 1
-                    && let Some(other) = self.links.get(&key)
-                {
-                    target.clear(real)?;
-                    return rustix::fs::linkat(
-                        target.root,
-                        other,
-                        target.root,
-                        real,
-                        AtFlags::empty(),
-                    )
-                    .map_err(|errno| Error::write(real, errno));
-                }
-                let from = self.tree.open(&entry.path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-                content(&from, &target.create(real)?, entry, real)?;
-                if entry.stat.st_nlink > 1 {
-                    self.links.insert(key, real.to_owned());
-                }
-            }
-            Kind::Link(to) => {
-                target.clear(real)?;
-                rustix::fs::symlinkat(to, target.root, real)
-                    .map_err(|errno| clash(real, errno, "a file"))?;
-            }
-            Kind::Special => {
-                target.clear(real)?;
-                let kind = FileType::from_raw_mode(entry.stat.st_mode);
-                rustix::fs::mknodat(
-                    target.root,
-                    real,
-                    kind,
-                    Mode::from_raw_mode(0o600),
-                    entry.stat.st_rdev,
-                )
-                .map_err(|errno| clash(real, errno, "a file"))?;
-            }
-        }
-        self.dress(entry, real)?;
-        target.time(real, &entry.stat)
-    }
-
-    fn dress(&self, entry: &Entry, real: &Path) -> Result<(), Error> {
-        self.target.dress(real, &entry.stat, self.tree.keeps_owners())?;
-        if !matches!(entry.kind, Kind::File | Kind::Directory) {
-            return Ok(());
-        }
-        let from = self.tree.open(&entry.path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-        let attributes = xattr::read(&from, self.tree.keeps_owners())
-            .map_err(|e| Error::write(&entry.path, e))?;
-        if attributes.is_empty() {
-            return Ok(());
-        }
-        let to = tree::path::open(self.target.root, real, OFlags::RDONLY)
-            .map_err(|errno| Error::write(real, errno))?;
-        xattr::write(&to, &attributes).map_err(|source| Error::write(real, source))
-    }
-}
-
-/// Copies the content of a file, holes left out.
-fn content(from: &OwnedFd, to: &OwnedFd, entry: &Entry, real: &Path) -> Result<(), Error> {
-    let size = u64::try_from(entry.stat.st_size).unwrap_or(0);
-    let is_sparse = u64::try_from(entry.stat.st_blocks).unwrap_or(0) * 512 < size;
-    let failed = |source: std::io::Error| Error::write(real, source);
-    if is_sparse {
-        return sparse(from, to, size).map_err(failed);
-    }
-    let mut done = 0_u64;
-    loop {
-        match rustix::fs::copy_file_range(from, None, to, None, 64 << 20) {
-            Ok(0) if done == 0 && size > 0 => break,
-            Ok(0) => return Ok(()),
-            Ok(length) => done += length as u64,
-            Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if done == 0 => break,
-            Err(errno) => return Err(Error::write(real, errno)),
-        }
-    }
-    let (mut from, mut to) = (clone(from).map_err(failed)?, clone(to).map_err(failed)?);
-    std::io::copy(&mut from, &mut to).map(|_| ()).map_err(failed)
-}
-
-fn clone(fd: &OwnedFd) -> std::io::Result<File> {
-    Ok(File::from(fd.try_clone()?))
-}
-
-fn sparse(from: &OwnedFd, to: &OwnedFd, size: u64) -> std::io::Result<()> {
-    let (mut from, mut to) = (clone(from)?, clone(to)?);
-    to.set_len(size)?;
-    let mut at = 0;
-    while at < size {
-        let start = match rustix::fs::seek(&from, rustix::fs::SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(Errno::NXIO) => break,
-            Err(errno) => return Err(errno.into()),
-        };
-        let end = rustix::fs::seek(&from, rustix::fs::SeekFrom::Hole(start))?;
-        from.seek(SeekFrom::Start(start))?;
-        to.seek(SeekFrom::Start(start))?;
-        std::io::copy(&mut (&mut from).take(end - start), &mut to)?;
-        at = end;
-    }
-    Ok(())
 }

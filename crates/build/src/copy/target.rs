@@ -12,6 +12,8 @@ use crate::tree::path;
 /// A root directory, and what everything that is written into it gets.
 pub(super) struct Target<'a> {
     pub(super) root: BorrowedFd<'a>,
+    /// The directory that writes to the root go to, where the root is an overlay that nobody else uses.
+    pub(super) upper: Option<BorrowedFd<'a>>,
     /// `--chown`.
     pub(super) owner: Option<Owner>,
     /// `--chmod`.
@@ -102,21 +104,41 @@ impl Target<'_> {
 
     /// Gives the file at `real` the times of `stat`.
     pub(super) fn time(&self, real: &Path, stat: &Stat) -> Result<(), Error> {
-        let nanos = |value| i64::try_from(value).unwrap_or(0);
-        let modified = Timespec { tv_sec: stat.st_mtime, tv_nsec: nanos(stat.st_mtime_nsec) };
-        let accessed = Timespec { tv_sec: stat.st_atime, tv_nsec: nanos(stat.st_atime_nsec) };
-        let times = Timestamps { last_access: accessed, last_modification: modified };
         let name = if real.as_os_str().is_empty() { Path::new(".") } else { real };
-        rustix::fs::utimensat(self.root, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::utimensat(self.root, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|e| Error::write(real, e))
     }
 
     /// Makes a new file at `real`, whatever was there, and opens it.
     pub(super) fn create(&self, real: &Path) -> Result<OwnedFd, Error> {
         self.clear(real)?;
+        self.create_new(real)
+    }
+
+    /// Makes a new file at `real`, where nothing is, and opens it.
+    pub(super) fn create_new(&self, real: &Path) -> Result<OwnedFd, Error> {
         path::open(self.root.as_fd(), real, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
             .map_err(|errno| clash(real, errno, "a file"))
     }
+
+    /// As [`dress`](Self::dress), for a file that this process has just made.
+    pub(super) fn dress_open(&self, file: &OwnedFd, real: &Path, stat: &Stat, keeps_owner: bool) -> Result<(), Error> {
+        let failed = |errno: Errno| Error::write(real, errno);
+        let kept = if keeps_owner { Owner { uid: stat.st_uid, gid: stat.st_gid } } else { Owner::default() };
+        let (uid, gid) = ids(self.owner.unwrap_or(kept));
+        rustix::fs::fchown(file, Some(uid), Some(gid)).map_err(failed)?;
+        let bits = stat.st_mode & 0o7777;
+        let bits = self.mode.as_ref().map_or(bits, |change| change.apply(bits, false));
+        rustix::fs::fchmod(file, Mode::from_raw_mode(bits)).map_err(failed)
+    }
+}
+
+/// Returns the times of a file, as they are set.
+pub(super) fn times(stat: &Stat) -> Timestamps {
+    let nanos = |value| i64::try_from(value).unwrap_or(0);
+    let modified = Timespec { tv_sec: stat.st_mtime, tv_nsec: nanos(stat.st_mtime_nsec) };
+    let accessed = Timespec { tv_sec: stat.st_atime, tv_nsec: nanos(stat.st_atime_nsec) };
+    Timestamps { last_access: accessed, last_modification: modified }
 }
 
 fn ids(owner: Owner) -> (Uid, Gid) {

@@ -102,7 +102,7 @@ fn prepare(directory: &Path, mount: &RunMount, seed: Option<&Tree>) -> Result<()
             unpack: false,
         }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, root.as_fd(), &[Opened::Tree(seed, &mount.source)], None, None)
+        copy::perform(&operation, copy::Destination::plain(root.as_fd()), &[Opened::Tree(seed, &mount.source)], None, None)
             .map_err(trouble)?;
     }
     let (uid, gid) = (Uid::from_raw(mount.uid.unwrap_or(0)), Gid::from_raw(mount.gid.unwrap_or(0)));

@@ -98,7 +98,7 @@ impl Outcome<'_> {
             unpack: false,
         }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, root.as_fd(), &[Opened::Tree(&tree, ".")], None, None).map_err(
+        copy::perform(&operation, copy::Destination::plain(root.as_fd()), &[Opened::Tree(&tree, ".")], None, None).map_err(
             |error| Error::Invalid(format!("cannot write to `{}`: {error}", path.display())),
         )
     }

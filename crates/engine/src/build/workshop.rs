@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use hako_build::copy::{self, Accounts, Opened, Owner, Unpack};
+use hako_build::copy::{self, Accounts, Destination, Opened, Owner, Unpack};
 use hako_build::event::Event;
 use hako_build::graph::{CopyOp, DirectoryOp, Operation, Source};
 use hako_build::solve::{Place, Selection};
@@ -221,7 +221,10 @@ impl<'a> Workshop<'a> {
             })
             .collect();
         let unpack: &dyn Unpack = &unpack::Archives;
-        copy::perform(operation, root.as_fd(), &sources, owner, Some(unpack)).map_err(trouble)?;
+        let upper = making.upper();
+        let upper = open_root(&upper).map_err(|error| Failure::of(Error::io("open", &upper)(error)))?;
+        let into = Destination { root: root.as_fd(), upper: (!lower.is_empty()).then_some(upper.as_fd()) };
+        copy::perform(operation, into, &sources, owner, Some(unpack)).map_err(trouble)?;
         drop(root);
         kept(making, work)
     }
