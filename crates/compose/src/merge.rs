@@ -11,7 +11,9 @@ pub(crate) fn merge(base: Node, over: Node, key: &str) -> Node {
     let directive = base.directive;
     let replaced = ["command", "entrypoint", "test"].contains(&key);
     let mut merged = match (base.value, over.value) {
-        (kept @ (Value::Map(_) | Value::List(_)), Value::Null) => Node::new(kept, &base.span),
+        (kept @ (Value::Map(_) | Value::List(_)), Value::Null) if !replaced => {
+            Node::new(kept, &base.span)
+        }
         (Value::Map(base_map), Value::Map(over_map))
             if !(key == "logging" && other_driver(&base_map, &over_map)) =>
         {

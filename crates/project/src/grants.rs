@@ -4,17 +4,19 @@
 //! Compose file, or is to have an owner or a mode of its own, is written below the state directory, once per content, and
 //! mounted read-only from there: it works with read-only roots, and never becomes part of a container's layer.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hako_compose::model::{Grant, Service};
 use hako_engine::Engine;
 use hako_engine::model::{BindOptions, Mount, MountKind};
 use hako_types::Digest;
 
-use crate::{Error, Wanted};
+use crate::{Actual, Error, Wanted};
 
 /// Where a secret's or config's content comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,6 +90,26 @@ pub(crate) fn mounts(
         .collect()
 }
 
+/// How old a content must be before it counts as left over: one that is younger may be on its way into a container.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Removes the contents that none of a project's containers has. What cannot be removed now goes with the project.
+pub(crate) fn sweep(engine: &Engine, project: &str, containers: &[Actual]) {
+    let mounts = containers.iter().flat_map(|actual| &actual.container.record.mounts);
+    let used: BTreeSet<&Path> = mounts.map(|mount| Path::new(&mount.point.source)).collect();
+    let Ok(entries) = fs::read_dir(directory(engine, project)) else { return };
+    for entry in entries.flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > FRESH) && !used.contains(entry.path().as_path()) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
 fn is_plain(grant: &Grant) -> bool {
     grant.uid.is_empty() && grant.gid.is_empty() && grant.mode.is_empty()
 }
@@ -153,7 +175,7 @@ fn write(directory: &Path, grant: &Grant, content: &[u8]) -> Result<PathBuf, Err
         return Ok(path);
     }
     fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
-    fs::set_permissions(directory, Permissions::from_mode(0o711))
+    fs::set_permissions(directory, Permissions::from_mode(0o700))
         .map_err(Error::io("set the mode of", directory))?;
     let draft = directory.join(format!(".{}-{:?}", digest.short(), std::thread::current().id()));
     let write = || -> std::io::Result<()> {

@@ -14,14 +14,12 @@ pub struct PlanOptions {
     pub services: BTreeSet<String>,
     /// How many containers a service is to have, other than its file says.
     pub scale: BTreeMap<String, u32>,
-    /// Make all containers anew.
-    pub force_recreate: bool,
+    /// The services whose containers are all made anew.
+    pub forced: BTreeSet<String>,
     /// Make none anew.
     pub no_recreate: bool,
     /// The ids of the images that the services are to run now.
     pub images: BTreeMap<String, String>,
-    /// Remove what belongs to services that are not in the file.
-    pub remove_orphans: bool,
 }
 
 /// What happens to one container.
@@ -111,7 +109,7 @@ pub fn plan(
                 service.container_name
             )));
         }
-        let forced = options.force_recreate || shares_recreated(service, &plan);
+        let forced = options.forced.contains(&name) || shares_recreated(service, &plan);
         let restart = service.depends_on.iter().any(|(other, need)| {
             need.restart && plan.services.get(other).is_some_and(ServicePlan::recreates)
         });
@@ -171,6 +169,9 @@ fn reason(
     if wanted.hashes.get(service).is_some_and(|hash| *hash != actual.hash) {
         return Some("its configuration changed");
     }
+    if actual.name != wanted.container_name(service, actual.number) {
+        return Some("it was left under another name");
+    }
     if is_cut_off(wanted, service, actual) {
         return Some("a network of it is gone");
     }
@@ -201,11 +202,20 @@ fn changes(
     stale: &dyn Fn(&Actual) -> Option<&'static str>,
 ) -> Vec<Change> {
     let mut kept: Vec<&Actual> = actual.to_vec();
-    kept.sort_by_key(|actual| actual.number);
+    kept.sort_by_key(|actual| {
+        (actual.number, actual.name != wanted.container_name(service, actual.number))
+    });
+    // Whoever was interrupted while it put a new container in the place of an old one has left both.
+    let mut left = Vec::new();
+    kept.dedup_by(|later, first| {
+        let twice = later.number == first.number;
+        left.extend(twice.then_some(*later));
+        twice
+    });
     let surplus = kept.split_off(kept.len().min(scale as usize));
-    let mut out: Vec<Change> = surplus
+    let mut out: Vec<Change> = left
         .iter()
-        .rev()
+        .chain(surplus.iter().rev())
         .map(|actual| Change::Remove { id: actual.id.clone(), name: actual.name.clone() })
         .collect();
     for actual in &kept {
@@ -345,6 +355,18 @@ mod tests {
             show(&wanted, &actual, PlanOptions::default()),
             "recreate p-main-1, recreate p-side-1"
         );
+    }
+
+    #[test]
+    fn what_an_interrupted_replacement_left_goes() {
+        let mut aside = there("web", 1, "old", Status::Exited);
+        aside.name = "0123456789ab_p-web-1".into();
+        let wanted = wanted(&[("web", scaled(1))]);
+        let alone = show(&wanted, std::slice::from_ref(&aside), PlanOptions::default());
+        assert_eq!(alone, "recreate p-web-1");
+        let both = [aside, there("web", 1, "new", Status::Created)];
+        let both = show(&wanted, &both, PlanOptions::default());
+        assert_eq!(both, "remove 0123456789ab_p-web-1, start p-web-1");
     }
 
     #[test]

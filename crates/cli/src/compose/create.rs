@@ -19,9 +19,5 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
-    let mut request = Request::read(context, parsed)?;
-    if !parsed.words.is_empty() {
-        request.services.clone_from(&request.named);
-    }
-    request.converge(context).map(|_| 0)
+    Request::read(context, parsed)?.converge(context).map(|_| 0)
 }

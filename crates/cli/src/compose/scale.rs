@@ -1,5 +1,7 @@
 //! `scale`: how many containers services have.
 
+use std::collections::BTreeSet;
+
 use super::Command;
 use super::context::{Context, failure};
 use super::provision::Provision;
@@ -39,7 +41,7 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         scale,
         provision: Provision::default(),
         remove_orphans: false,
-        force_recreate: false,
+        forced: BTreeSet::new(),
         no_recreate: true,
         apply: context.apply_options()?,
         loaded,

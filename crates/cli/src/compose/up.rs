@@ -77,7 +77,8 @@ pub(super) struct Request {
     pub(super) scale: BTreeMap<String, u32>,
     pub(super) provision: Provision,
     pub(super) remove_orphans: bool,
-    pub(super) force_recreate: bool,
+    /// The services whose containers are made anew whatever they are made from.
+    pub(super) forced: BTreeSet<String>,
     pub(super) no_recreate: bool,
     pub(super) apply: ApplyOptions,
 }
@@ -106,6 +107,16 @@ impl Request {
         loaded.settle().map_err(failure)?;
         let named = loaded.select(&parsed.words, false).map_err(failure)?;
         let services = loaded.select(&parsed.words, !no_deps).map_err(failure)?;
+        let mut forced = BTreeSet::new();
+        if parsed.on("force-recreate") {
+            forced.extend(named.iter().cloned());
+        }
+        if parsed.on("always-recreate-deps") {
+            forced.extend(services.difference(&named).cloned());
+        }
+        if services.is_empty() {
+            return Err(Failure::new("no service selected"));
+        }
         let building = match (parsed.on("build"), parsed.on("no-build")) {
             (true, true) => return Err(Failure::new("--build and --no-build are incompatible")),
             (true, false) => Building::Always,
@@ -134,7 +145,7 @@ impl Request {
                 quiet_build: parsed.on("quiet-build"),
             },
             remove_orphans: context.switched(parsed, "remove-orphans", "COMPOSE_REMOVE_ORPHANS"),
-            force_recreate: parsed.on("force-recreate"),
+            forced,
             no_recreate: parsed.on("no-recreate"),
             apply: ApplyOptions {
                 timeout: parsed.given("timeout").then(|| parsed.integer("timeout")).transpose()?,
@@ -156,25 +167,14 @@ impl Request {
         let wanted = Wanted::new(&self.loaded);
         self.apply.images = provide(context, &self.loaded, &self.services, &self.provision)?;
         let actual = with_networks(engine, containers(engine, &wanted.project.name)?)?;
-        let forced = |services: &BTreeSet<String>| PlanOptions {
-            services: services.clone(),
+        let options = PlanOptions {
+            services: self.services.clone(),
             scale: self.scale.clone(),
-            force_recreate: self.force_recreate,
+            forced: self.forced.clone(),
             no_recreate: self.no_recreate,
             images: self.apply.images.clone(),
-            remove_orphans: self.remove_orphans,
         };
-        let mut plan = plan(&wanted, &self.known, &actual, &forced(&self.services))?;
-        if self.force_recreate && self.named != self.services {
-            // What is needed but was not named stays as it is.
-            let gentle = PlanOptions { force_recreate: false, ..forced(&self.services) };
-            let rest = hako_project::plan(&wanted, &self.known, &actual, &gentle)?;
-            for (name, service) in rest.services {
-                if !self.named.contains(&name) {
-                    plan.services.insert(name, service);
-                }
-            }
-        }
+        let plan = plan(&wanted, &self.known, &actual, &options)?;
         if !plan.orphans.is_empty() && !self.remove_orphans && !ignores_orphans(context) {
             let names: Vec<&str> = plan.orphans.iter().map(|(_, name)| name.as_str()).collect();
             warn(&format!(

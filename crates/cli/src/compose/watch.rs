@@ -214,10 +214,10 @@ fn each_container(
     work: &dyn Fn(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let all = containers(context.engine()?, &loaded.project.name)?;
-    let own = all
+    let mut own = all
         .iter()
         .filter(|actual| actual.service == rule.service && !actual.oneoff && actual.is_up());
-    own.map(|actual| work(&actual.id)).collect()
+    own.try_for_each(|actual| work(&actual.id))
 }
 
 /// Copies what was written into the containers, and removes there what was removed here.
@@ -325,7 +325,7 @@ fn raise(
             ..Provision::default()
         },
         remove_orphans: false,
-        force_recreate: false,
+        forced: BTreeSet::new(),
         no_recreate: false,
         apply: context.apply_options()?,
         loaded: loaded.clone(),

@@ -10,33 +10,42 @@ use crate::plan::{Change, ServicePlan};
 use crate::request::{Kind, Situation, request};
 use crate::{Error, Status, grants};
 
-/// Does what the plan says for a service's containers.
+/// Does what the plan says for a service's containers, side by side: each may take its time to stop.
 pub(super) fn service(work: &Work<'_>, name: &str, plan: &ServicePlan) -> Result<(), Error> {
-    let engine = work.open()?;
-    for change in &plan.changes {
-        match change {
-            Change::Keep { name, start, .. } => {
-                if !start {
-                    work.tell(&subject(name), "Running", Status::Done);
-                }
+    if let [single] = plan.changes.as_slice() {
+        return change(work, name, single);
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            plan.changes.iter().map(|one| scope.spawn(move || change(work, name, one))).collect();
+        let joined = running.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
+        joined.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+fn change(work: &Work<'_>, name: &str, change: &Change) -> Result<(), Error> {
+    match change {
+        Change::Keep { name, start, .. } => {
+            if !start {
+                work.tell(&subject(name), "Running", Status::Done);
             }
-            Change::Create { number, name: container } => {
-                work.tell(&subject(container), "Creating", Status::Working);
-                failing(
-                    work,
-                    container,
-                    create(work, &engine, name, &New::fresh(*number, container)),
-                )?;
-                work.tell(&subject(container), "Created", Status::Done);
-            }
-            Change::Recreate { id, old_name, number, name: container, .. } => {
-                work.tell(&subject(old_name), "Recreate", Status::Working);
-                let new = New { number: *number, name: container, replaces: Some((id, old_name)) };
-                failing(work, container, recreate(work, &engine, name, &new))?;
-                work.tell(&subject(container), "Recreated", Status::Done);
-            }
-            Change::Remove { id, name } => remove(work, &engine, id, name)?,
         }
+        Change::Create { number, name: container } => {
+            work.tell(&subject(container), "Creating", Status::Working);
+            failing(
+                work,
+                container,
+                create(work, &work.open()?, name, &New::fresh(*number, container)),
+            )?;
+            work.tell(&subject(container), "Created", Status::Done);
+        }
+        Change::Recreate { id, old_name, number, name: container, .. } => {
+            work.tell(&subject(old_name), "Recreate", Status::Working);
+            let new = New { number: *number, name: container, replaces: Some((id, old_name)) };
+            failing(work, container, recreate(work, &work.open()?, name, &new))?;
+            work.tell(&subject(old_name), "Recreated", Status::Done);
+        }
+        Change::Remove { id, name } => remove(work, &work.open()?, id, name)?,
     }
     Ok(())
 }
@@ -125,8 +134,10 @@ fn recreate(work: &Work<'_>, engine: &Engine, name: &str, new: &New<'_>) -> Resu
     let doing = |what: &str| format!("cannot {what} the container `{old_name}`");
     hook::before_stop(work, engine, name, old);
     containers.stop(old, None, work.options.timeout).map_err(Error::engine(doing("stop")))?;
-    let aside = format!("{}_{old_name}", &old[..old.len().min(12)]);
-    containers.rename(old, &aside).map_err(Error::engine(doing("rename")))?;
+    let aside = format!("{}_{}", &old[..old.len().min(12)], new.name);
+    if aside != *old_name {
+        containers.rename(old, &aside).map_err(Error::engine(doing("rename")))?;
+    }
     if let Err(error) = create(work, engine, name, new) {
         let _the_first_error_counts = containers.rename(old, old_name);
         return Err(error);

@@ -109,7 +109,10 @@ impl Work<'_> {
                 Some(service) => converge::service(self, name, service),
                 None => Ok(()),
             },
-        )
+        )?;
+        let there = self.containers(&engine)?;
+        crate::grants::sweep(&engine, &self.wanted.project.name, &there);
+        Ok(())
     }
 
     /// Starts the containers of services, each after what it needs is as it has to be.
