@@ -43,6 +43,7 @@ pub fn look_up(user: &str, passwd: &str, group: &str) -> Result<Who, String> {
             }
         }
     }
+    // The main group counts among the others too, as Docker has it.
     if !who.groups.contains(&who.gid) {
         who.groups.insert(0, who.gid);
     }
@@ -136,20 +137,20 @@ mod tests {
 
     #[test]
     fn a_user_brings_its_group_and_its_memberships() {
-        assert_eq!(look_up("game", PASSWD, GROUP), Ok(who(5, 60, &[10, 29], "/usr/games")));
-        assert_eq!(look_up("5", PASSWD, GROUP), Ok(who(5, 60, &[10, 29], "/usr/games")));
+        assert_eq!(look_up("game", PASSWD, GROUP), Ok(who(5, 60, &[60, 10, 29], "/usr/games")));
+        assert_eq!(look_up("5", PASSWD, GROUP), Ok(who(5, 60, &[60, 10, 29], "/usr/games")));
         assert_eq!(look_up("", PASSWD, GROUP), Ok(who(0, 0, &[0, 10], "/root")));
     }
 
     #[test]
     fn a_named_group_replaces_the_users_groups() {
-        assert_eq!(look_up("game:audio", PASSWD, GROUP), Ok(who(5, 29, &[], "/usr/games")));
-        assert_eq!(look_up("7:8", PASSWD, GROUP), Ok(who(7, 8, &[], "/")));
+        assert_eq!(look_up("game:audio", PASSWD, GROUP), Ok(who(5, 29, &[29], "/usr/games")));
+        assert_eq!(look_up("7:8", PASSWD, GROUP), Ok(who(7, 8, &[8], "/")));
     }
 
     #[test]
     fn a_number_need_not_exist_but_a_name_must() {
-        assert_eq!(look_up("1000", "", ""), Ok(who(1000, 0, &[], "/")));
+        assert_eq!(look_up("1000", "", ""), Ok(who(1000, 0, &[0], "/")));
         assert_eq!(
             look_up("ada", PASSWD, GROUP).unwrap_err(),
             "unable to find user ada: no matching entries in passwd file"

@@ -164,8 +164,8 @@ impl Options {
             "tmpcopyup" | "copyup" => self.copy_up = true,
             "idmap" => self.idmap = Some(false),
             "ridmap" => self.idmap = Some(true),
-            "" | RESOLVED | "defaults" | "async" | "loud" | "nolazytime" | "nomand" | "noiversion"
-            | "silent" => {}
+            "" | RESOLVED | "defaults" | "async" | "loud" | "nolazytime" | "nomand"
+            | "noiversion" | "silent" => {}
             _ => self.add_value(word),
         }
     }

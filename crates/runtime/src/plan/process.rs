@@ -69,8 +69,9 @@ pub(crate) fn steps(
         terminal: setting.terminal,
     })));
     steps.push(Step::Bounding(bounding));
-    steps.push(Step::Become);
+    // A directory that only root may enter is as good a place to begin in as any other.
     steps.push(Step::WorkIn(process.cwd.clone()));
+    steps.push(Step::Become);
     steps.push(Step::CloseFrom(3 + setting.preserve));
     steps.push(Step::Ready);
     if setting.filter && !process.no_new_privileges {

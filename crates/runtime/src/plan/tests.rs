@@ -10,7 +10,8 @@ use crate::spec::{
 use crate::{Error, Root};
 
 fn spec() -> Spec {
-    let kinds = [NamespaceKind::Pid, NamespaceKind::Mount, NamespaceKind::Uts, NamespaceKind::Cgroup];
+    let kinds =
+        [NamespaceKind::Pid, NamespaceKind::Mount, NamespaceKind::Uts, NamespaceKind::Cgroup];
     let mount = |destination: &str, kind: &str, options: &[&str]| Mount {
         destination: destination.into(),
         kind: Some(kind.into()),
@@ -73,7 +74,9 @@ fn lines(steps: &[Step]) -> String {
     let line = |step: &Step| match step {
         Step::Mount(mount) => match &mount.from {
             From::FileSystem { kind, .. } => format!("Mount({kind} at {})", mount.target.display()),
-            From::Path { source, .. } => format!("Mount({} at {})", source.display(), mount.target.display()),
+            From::Path { source, .. } => {
+                format!("Mount({} at {})", source.display(), mount.target.display())
+            }
             other => format!("{other:?}"),
         },
         Step::ControlGroups { target, .. } => format!("ControlGroups({})", target.display()),
@@ -89,7 +92,49 @@ fn lines(steps: &[Step]) -> String {
 
 #[test]
 fn host_paths_come_before_the_change_of_root_and_seals_after_all_that_writes() {
-    insta::assert_snapshot!(lines(&steps(&spec()).unwrap()), @"");
+    insta::assert_snapshot!(lines(&steps(&spec()).unwrap()), @r#"
+    Session
+    Keyring("_ses.box")
+    Propagation(540672)
+    RootDirectory("/rootfs")
+    Mount(proc at /proc)
+    Mount(tmpfs at /dev)
+    Mount(/bind at /data)
+    ControlGroups(/sys/fs/cgroup)
+    Device(/dev/null)
+    Device(/dev/zero)
+    Device(/dev/full)
+    Device(/dev/random)
+    Device(/dev/urandom)
+    Device(/dev/tty)
+    Link(/dev/fd)
+    Link(/dev/stdin)
+    Link(/dev/stdout)
+    Link(/dev/stderr)
+    Link(/dev/ptmx)
+    Terminal { columns: 80, rows: 25, console: true }
+    CallerHooks
+    Hooks(createContainer)
+    Pivot
+    Attributes { target: "/dev", set: 1 }
+    HostName("box")
+    Directory("/work")
+    ReadOnly("/proc/sys")
+    Mask("/proc/keys")
+    SealRoot
+    AwaitGroup
+    GroupNamespace
+    Identify
+    Bounding(0)
+    WorkIn("/work")
+    Become
+    CloseFrom(3)
+    Ready
+    Hooks(startContainer)
+    Seccomp
+    Capabilities
+    Execute
+    "#);
 }
 
 #[test]
@@ -107,7 +152,20 @@ fn a_further_process_enters_before_it_does_anything() {
     let entry = Entry { spec: &spec, process, terminal: None, grouped: true, preserve: 2 };
     let plan = enter(&entry).unwrap();
     assert_eq!(plan.outside.join, [(NamespaceKind::Pid, "".into())]);
-    insta::assert_snapshot!(lines(&plan.inside), @"");
+    insta::assert_snapshot!(lines(&plan.inside), @r#"
+    EnterContainer([Mount, Uts, Cgroup])
+    Session
+    AwaitGroup
+    Identify
+    Bounding(0)
+    WorkIn("/work")
+    Become
+    CloseFrom(5)
+    Ready
+    Seccomp
+    Capabilities
+    Execute
+    "#);
 }
 
 #[test]
@@ -121,11 +179,36 @@ fn what_contradicts_itself_is_refused() {
         refusal(|spec| spec.mounts[2].destination = "/proc/self/exe".into()),
         refusal(|spec| spec.mounts[2].destination = "/a/../..".into()),
         refusal(|spec| spec.linux.as_mut().unwrap().namespaces.remove(1).path = None),
-        refusal(|spec| spec.linux.as_mut().unwrap().namespaces.push(Namespace { kind: NamespaceKind::Pid, path: None })),
-        refusal(|spec| spec.linux.as_mut().unwrap().namespaces.push(Namespace { kind: NamespaceKind::User, path: None })),
-        refusal(|spec| drop(spec.linux.as_mut().unwrap().sysctl.insert("kernel.panic".into(), "1".into()))),
-        refusal(|spec| drop(spec.linux.as_mut().unwrap().sysctl.insert("net.core.x".into(), "1".into()))),
+        refusal(|spec| {
+            spec.linux
+                .as_mut()
+                .unwrap()
+                .namespaces
+                .push(Namespace { kind: NamespaceKind::Pid, path: None });
+        }),
+        refusal(|spec| {
+            spec.linux
+                .as_mut()
+                .unwrap()
+                .namespaces
+                .push(Namespace { kind: NamespaceKind::User, path: None });
+        }),
+        refusal(|spec| {
+            drop(spec.linux.as_mut().unwrap().sysctl.insert("kernel.panic".into(), "1".into()));
+        }),
+        refusal(|spec| {
+            drop(spec.linux.as_mut().unwrap().sysctl.insert("net.core.x".into(), "1".into()));
+        }),
         refusal(|spec| spec.process.as_mut().unwrap().cwd = "work".into()),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    `/proc/self/exe` cannot be mounted because it is inside /proc
+    nothing can be mounted at `/a/../..`
+    a root needs a namespace of type `mount`
+    the namespace `pid` is listed twice
+    a new user namespace needs identifier mappings
+    sysctl `kernel.panic` is not in a separate kernel namespace
+    sysctl `net.core.x` is not allowed in the host's namespace
+    the working directory `work` is not absolute
+    "#);
 }
