@@ -46,7 +46,9 @@ const EXECUTE: &str = "--execute";
 
 /// Becomes the program; returns only why it could not.
 fn execute(words: &[OsString]) -> io::Error {
-    let Some((program, arguments)) = words.split_first() else { return io::ErrorKind::NotFound.into() };
+    let Some((program, arguments)) = words.split_first() else {
+        return io::ErrorKind::NotFound.into();
+    };
     hako_sys::signal::reset_all();
     if let Err(error) = hako_sys::signal::unblock_all() {
         return error;
@@ -62,7 +64,12 @@ fn run(name: &OsStr, words: &[OsString]) -> io::Result<u8> {
         .collect();
     let arriving = hako_sys::signal::descriptor(&signals)?;
     // The child gets a process group of its own, so that a terminal's Ctrl-C reaches it once and not twice.
-    let child = Command::new("/proc/self/exe").arg0(name).arg(EXECUTE).args(words).process_group(0).spawn()?;
+    let child = Command::new("/proc/self/exe")
+        .arg0(name)
+        .arg(EXECUTE)
+        .args(words)
+        .process_group(0)
+        .spawn()?;
     let pid =
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     let _no_terminal = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), pid);

@@ -56,7 +56,15 @@ pub fn reset_all() {
     for signal in 1..=64_i32 {
         // SAFETY: rt_sigaction(2) reads the 32 bytes of the structure and the 8 of its mask, and SIG_DFL runs no handler of
         // ours. It refuses SIGKILL and SIGSTOP, which cannot be otherwise anyway.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize) };
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                8_usize,
+            )
+        };
     }
 }
 

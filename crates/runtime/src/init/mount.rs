@@ -41,7 +41,9 @@ pub(crate) fn perform(
         return remount(inside, mount, options).map(|()| None);
     }
     let tree = match (&mount.from, shifted) {
-        (From::Path { source, recursive, resolved: false }, _) => Some(root::clone(source, *recursive)?),
+        (From::Path { source, recursive, resolved: false }, _) => {
+            Some(root::clone(source, *recursive)?)
+        }
         (From::Path { source, recursive, resolved: true }, _) => {
             Some(root::clone_open(root::without_links(source)?, *recursive)?)
         }
