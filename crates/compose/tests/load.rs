@@ -188,6 +188,16 @@ fn mistakes_name_their_line_and_what_was_meant() {
             "must begin with NONE, CMD or CMD-SHELL",
             "",
         ),
+        (
+            "services:\n  web: {image: x, deploy: {replicas: -1}}\n",
+            "services.web.deploy.replicas: cannot be negative",
+            "",
+        ),
+        (
+            "services:\n  web:\n    image: x\n    networks: {n: {ipv4_address: 1.2.3}}\nnetworks: {n: }\n",
+            "/p/compose.yaml:4:15: services.web.networks: `1.2.3` is not an IPv4 address",
+            "",
+        ),
         ("services:\n  web: {image: x, volumes: ['a::b']}\n", "an empty part between colons", ""),
     ] {
         let (message, got_hint) = fails(text);

@@ -1,6 +1,7 @@
 //! What contradicts itself, and what is named but not there.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::Number;
 
@@ -150,7 +151,47 @@ fn single(name: &str, service: &Service) -> Check {
     {
         return Err((place("pull_policy"), format!("unknown policy `{}`", service.pull_policy)));
     }
+    values(service).map_err(|(key, message)| (place(key), message))?;
     limits(service).map_err(|(key, message)| (place(key), message))
+}
+
+/// Checks values that could be refused only when the container is made.
+fn values(service: &Service) -> Result<(), (&'static str, String)> {
+    if service
+        .deploy
+        .as_ref()
+        .and_then(|deploy| deploy.replicas)
+        .is_some_and(|replicas| replicas < 0)
+    {
+        return Err(("deploy.replicas", "cannot be negative".into()));
+    }
+    let name = &service.container_name;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !name.is_empty() && !(name.len() > 1 && starts && name.chars().all(fits)) {
+        let text = format!(
+            "`{name}` is not a name: want a letter or digit, then letters, digits, `_`, `.` and `-`"
+        );
+        return Err(("container_name", text));
+    }
+    for port in &service.expose {
+        let (range, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        let ends = range.split_once('-').unwrap_or((range, range));
+        let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
+        if !(is_port(ends.0) && is_port(ends.1) && ["tcp", "udp", "sctp"].contains(&protocol)) {
+            return Err(("expose", format!("`{port}` is not a port: want PORT[-PORT][/PROTOCOL]")));
+        }
+    }
+    for endpoint in service.networks.values().flatten() {
+        let (four, six) = (&endpoint.ipv4_address, &endpoint.ipv6_address);
+        if !four.is_empty() && four.parse::<Ipv4Addr>().is_err() {
+            return Err(("networks", format!("`{four}` is not an IPv4 address")));
+        }
+        if !six.is_empty() && six.parse::<Ipv6Addr>().is_err() {
+            return Err(("networks", format!("`{six}` is not an IPv6 address")));
+        }
+    }
+    Ok(())
 }
 
 fn limits(service: &Service) -> Result<(), (&'static str, String)> {

@@ -208,3 +208,113 @@ fn container_labels(situation: &Situation<'_>, service: &Service) -> Map {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use hako_compose::model::{Network, Port, Project};
+
+    use super::*;
+
+    fn situation(wanted: &Wanted, kind: Kind) -> Situation<'_> {
+        Situation {
+            wanted,
+            service: "web",
+            name: "p-web-2".into(),
+            kind,
+            image: "sha256:1".into(),
+            containers: BTreeMap::from([("db".to_owned(), vec!["abcdefabcdefabcdef".to_owned()])]),
+            grants: Vec::new(),
+            carried: BTreeMap::from([
+                ("/anon".to_owned(), "old".to_owned()),
+                ("/tmp".to_owned(), "not".to_owned()),
+            ]),
+            replaces: None,
+        }
+    }
+
+    fn wanted() -> Wanted {
+        let network = |name: &str| Network { name: name.into(), ..Network::default() };
+        let project = Project {
+            name: "p".into(),
+            networks: BTreeMap::from([
+                ("a".to_owned(), network("p_a")),
+                ("b".to_owned(), network("p_b")),
+            ]),
+            ..Project::default()
+        };
+        Wanted {
+            project,
+            hashes: BTreeMap::from([("web".to_owned(), "h".to_owned())]),
+            ..Wanted::default()
+        }
+    }
+
+    fn service(json: serde_json::Value) -> Service {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn rich() -> Service {
+        service(serde_json::json!({
+            "image": "x", "environment": {"A": "1", "GONE": null}, "stop_grace_period": "1m30s", "init": true,
+            "healthcheck": {"test": ["CMD", "t"], "interval": "1s500ms"}, "links": ["db:base"], "tmpfs": ["/tmp:size=1m"],
+            "networks": {"a": {"aliases": ["q"], "ipv4_address": "10.0.0.9"}, "b": {"priority": 5}},
+            "volumes": [{"type": "volume", "target": "/anon"}], "volumes_from": ["db:ro"], "restart": "on-failure:3",
+            "deploy": {"resources": {"limits": {"cpus": 0.5, "memory": "1024", "pids": 7}}}, "ipc": "service:db",
+            "ports": [{"target": 80, "published": "8080", "protocol": "tcp", "host_ip": "127.0.0.1"}],
+        }))
+    }
+
+    #[test]
+    fn a_replica_is_made_as_the_file_says() {
+        let wanted = wanted();
+        let got = request(&situation(&wanted, Kind::Replica { number: 2 }), &rich()).unwrap();
+        let (config, host) = (&got.config, &got.host);
+        assert_eq!(config.env, ["A=1"]);
+        assert_eq!(
+            (config.stop_timeout, config.healthcheck.as_ref().unwrap().interval),
+            (Some(90), 1_500_000_000)
+        );
+        assert_eq!(
+            (host.network_mode.as_str(), host.links.join(",").as_str()),
+            ("p_b", "abcdefabcdef:base")
+        );
+        assert_eq!(got.networks["p_a"].aliases, ["web", "q"]);
+        assert_eq!(got.networks["p_a"].ipv4_address.as_deref(), Some("10.0.0.9"));
+        assert_eq!((host.nano_cpus, host.memory, host.pids_limit), (500_000_000, 1024, Some(7)));
+        assert_eq!(
+            (host.restart_policy.name.as_str(), host.restart_policy.maximum_retry_count),
+            ("on-failure", 3)
+        );
+        assert_eq!((host.ipc_mode.as_str(), host.volumes_from[0].as_str()), {
+            ("container:abcdefabcdefabcdef", "abcdefabcdefabcdef:ro")
+        });
+        assert_eq!(host.port_bindings["80/tcp"][0].host_port, "8080");
+        let mounts: Vec<(&str, &str)> =
+            host.mounts.iter().map(|m| (m.target.as_str(), m.source.as_str())).collect();
+        assert_eq!(mounts, [("/anon", "old")], "what is a tmpfs now takes no volume over");
+        assert_eq!(config.labels[labels::NUMBER], "2");
+        assert_eq!(config.labels[labels::ONEOFF], "False");
+        assert_eq!(config.labels[labels::HASH], "h");
+    }
+
+    #[test]
+    fn a_one_off_takes_no_name_no_address_and_no_restart() {
+        let wanted = wanted();
+        let kind = Kind::OneOff { slug: "s".into(), aliases: false };
+        let got =
+            request(&situation(&wanted, kind), &Service { ports: vec![Port::default()], ..rich() })
+                .unwrap();
+        assert_eq!(got.networks["p_a"].aliases, Vec::<String>::new());
+        assert_eq!(got.networks["p_a"].ipv4_address, None);
+        assert_eq!(got.host.restart_policy.name, "no");
+        assert_eq!(got.config.labels[labels::ONEOFF], "True");
+    }
+
+    #[test]
+    fn who_needs_a_container_that_is_not_there_is_told() {
+        let wanted = wanted();
+        let lonely = Service { network_mode: "service:nobody".into(), ..Service::default() };
+        let error = request(&situation(&wanted, Kind::Replica { number: 1 }), &lonely).unwrap_err();
+        assert!(error.to_string().contains("nobody"));
+    }
+}
