@@ -25,6 +25,11 @@ pub enum Event {
     },
     /// Its result was there.
     Cached,
+    /// Its result was not there.
+    Missed {
+        /// What was different the last time, where there was one.
+        because: String,
+    },
     /// It wrote something.
     Log {
         /// Where to.

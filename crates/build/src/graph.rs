@@ -38,6 +38,8 @@ pub struct VertexId(pub usize);
 pub struct Graph {
     /// The vertices, in an order in which they could be done one by one.
     pub vertices: Vec<Vertex>,
+    /// What is built, so that a step is compared with the same step of the last time.
+    pub project: String,
 }
 
 /// One step.

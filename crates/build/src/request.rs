@@ -29,6 +29,8 @@ pub struct Request {
     pub run: RunDefaults,
     /// Whether there is a main context.
     pub has_context: bool,
+    /// What is built, the same from time to time (the path of the context): only for telling what changed.
+    pub project: String,
 }
 
 impl Request {

@@ -39,11 +39,24 @@ impl<'a, 'b> Copier<'a, 'b> {
     pub(super) fn new(target: &'a Target<'b>, tree: &'a Tree, is_new: bool) -> Self {
         let root = target.upper.filter(|_| is_new).unwrap_or(target.root);
         let inner = Target { root, upper: None, owner: target.owner, mode: target.mode.clone() };
-        Self { target, inner, tree, is_new, links: HashMap::new(), files: Vec::new(), late: Vec::new() }
+        Self {
+            target,
+            inner,
+            tree,
+            is_new,
+            links: HashMap::new(),
+            files: Vec::new(),
+            late: Vec::new(),
+        }
     }
 
     /// Takes one entry to `real`; an existing directory keeps how it is dressed when it is the target itself.
-    pub(super) fn entry(&mut self, entry: Entry, real: PathBuf, is_target: bool) -> Result<(), Error> {
+    pub(super) fn entry(
+        &mut self,
+        entry: Entry,
+        real: PathBuf,
+        is_target: bool,
+    ) -> Result<(), Error> {
         match &entry.kind {
             Kind::Directory => self.directory(entry, real, is_target),
             Kind::File if entry.stat.st_nlink > 1 => self.linked(&entry, &real),
@@ -53,7 +66,8 @@ impl<'a, 'b> Copier<'a, 'b> {
             }
             Kind::Link(to) => {
                 self.clear(&real)?;
-                rustix::fs::symlinkat(to, self.inner.root, &real).map_err(|errno| clash(&real, errno, "a file"))?;
+                rustix::fs::symlinkat(to, self.inner.root, &real)
+                    .map_err(|errno| clash(&real, errno, "a file"))?;
                 self.inner.dress(&real, &entry.stat, self.tree.keeps_owners())?;
                 self.inner.time(&real, &entry.stat)
             }
@@ -91,10 +105,11 @@ impl<'a, 'b> Copier<'a, 'b> {
         }
         target.dress(&real, &entry.stat, self.tree.keeps_owners())?;
         let from = self.tree.open(&entry.path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let attributes =
-            xattr::read(&from, self.tree.keeps_owners()).map_err(|source| Error::write(&entry.path, source))?;
+        let attributes = xattr::read(&from, self.tree.keeps_owners())
+            .map_err(|source| Error::write(&entry.path, source))?;
         if !attributes.is_empty() {
-            let to = tree::path::open(target.root, &real, OFlags::RDONLY).map_err(|e| Error::write(&real, e))?;
+            let to = tree::path::open(target.root, &real, OFlags::RDONLY)
+                .map_err(|e| Error::write(&real, e))?;
             xattr::write(&to, &attributes).map_err(|source| Error::write(&real, source))?;
         }
         self.late.push((real, entry.stat));
@@ -107,7 +122,8 @@ impl<'a, 'b> Copier<'a, 'b> {
         if let Some(other) = self.links.get(&key) {
             self.clear(real)?;
             let root = self.inner.root;
-            return rustix::fs::linkat(root, other, root, real, AtFlags::empty()).map_err(|e| Error::write(real, e));
+            return rustix::fs::linkat(root, other, root, real, AtFlags::empty())
+                .map_err(|e| Error::write(real, e));
         }
         self.file(entry, real)?;
         self.links.insert(key, real.to_owned());
@@ -134,9 +150,13 @@ impl<'a, 'b> Copier<'a, 'b> {
                 }
             }
         };
-        let is_much = files.len() >= 32 || files.iter().map(|(entry, _)| entry.stat.st_size).sum::<i64>() > 16 << 20;
-        let threads =
-            if is_much { std::thread::available_parallelism().map_or(1, usize::from).min(8) } else { 1 };
+        let is_much = files.len() >= 32
+            || files.iter().map(|(entry, _)| entry.stat.st_size).sum::<i64>() > 16 << 20;
+        let threads = if is_much {
+            std::thread::available_parallelism().map_or(1, usize::from).min(8)
+        } else {
+            1
+        };
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(work);
@@ -153,10 +173,11 @@ impl<'a, 'b> Copier<'a, 'b> {
         let to = self.inner.create_new(real)?;
         content(&from, &to, entry, real)?;
         self.inner.dress_open(&to, real, &entry.stat, self.tree.keeps_owners())?;
-        let attributes =
-            xattr::read(&from, self.tree.keeps_owners()).map_err(|source| Error::write(&entry.path, source))?;
+        let attributes = xattr::read(&from, self.tree.keeps_owners())
+            .map_err(|source| Error::write(&entry.path, source))?;
         xattr::write(&to, &attributes).map_err(|source| Error::write(real, source))?;
-        rustix::fs::futimens(&to, &super::target::times(&entry.stat)).map_err(|errno| Error::write(real, errno))
+        rustix::fs::futimens(&to, &super::target::times(&entry.stat))
+            .map_err(|errno| Error::write(real, errno))
     }
 }
 

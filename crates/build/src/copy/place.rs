@@ -73,7 +73,8 @@ pub(super) fn found(
                 Some((base, copier)) => (base, copier),
                 none => {
                     let base = first(target, &to, found, &entry, operation.parents)?;
-                    let is_new = entry.kind == Kind::Directory && !is_existing_directory(target.root, &base);
+                    let is_new =
+                        entry.kind == Kind::Directory && !is_existing_directory(target.root, &base);
                     let copier = Copier::new(target, tree, is_new);
                     let (base, copier) = none.insert((base, copier));
                     (base, copier)

@@ -122,9 +122,19 @@ impl Target<'_> {
     }
 
     /// As [`dress`](Self::dress), for a file that this process has just made.
-    pub(super) fn dress_open(&self, file: &OwnedFd, real: &Path, stat: &Stat, keeps_owner: bool) -> Result<(), Error> {
+    pub(super) fn dress_open(
+        &self,
+        file: &OwnedFd,
+        real: &Path,
+        stat: &Stat,
+        keeps_owner: bool,
+    ) -> Result<(), Error> {
         let failed = |errno: Errno| Error::write(real, errno);
-        let kept = if keeps_owner { Owner { uid: stat.st_uid, gid: stat.st_gid } } else { Owner::default() };
+        let kept = if keeps_owner {
+            Owner { uid: stat.st_uid, gid: stat.st_gid }
+        } else {
+            Owner::default()
+        };
         let (uid, gid) = ids(self.owner.unwrap_or(kept));
         rustix::fs::fchown(file, Some(uid), Some(gid)).map_err(failed)?;
         let bits = stat.st_mode & 0o7777;

@@ -149,7 +149,14 @@ fn modes_owners_parents_and_excluded_files_are_as_asked() {
     let root = open_root(bed.target.path()).unwrap();
     let sources: Vec<Opened<'_>> =
         operation.sources.iter().map(|s| Opened::Tree(&tree, &s.path)).collect();
-    perform(&operation, Destination::plain(root.as_fd()), &sources, Some(Owner { uid: 5, gid: 6 }), None).unwrap();
+    perform(
+        &operation,
+        Destination::plain(root.as_fd()),
+        &sources,
+        Some(Owner { uid: 5, gid: 6 }),
+        None,
+    )
+    .unwrap();
     assert_eq!(bed.files(), ["p/d/a.go", "p/s/c.go"]);
     let meta = bed.target.path().join("p/s/c.go").metadata().unwrap();
     assert_eq!((meta.uid(), meta.gid(), meta.permissions().mode() & 0o7777), (5, 6, 0o640));

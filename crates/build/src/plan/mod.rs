@@ -82,7 +82,7 @@ pub fn plan(
         state.config.config.labels.insert(name.clone(), value.clone());
     }
     Ok(Planned {
-        graph: planner.graph,
+        graph: Graph { project: request.project.clone(), ..planner.graph },
         config: state.config,
         history: state.history,
         result: state.vertex,

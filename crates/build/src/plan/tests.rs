@@ -17,6 +17,7 @@ fn request(text: &str) -> Request {
         no_cache: NoCache::Nothing,
         run: RunDefaults::default(),
         has_context: true,
+        project: String::new(),
     }
 }
 

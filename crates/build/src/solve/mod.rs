@@ -4,6 +4,7 @@
 //! looked up at once, any other gets a thread. The first failure cancels what is running.
 
 mod flight;
+mod reason;
 mod step;
 
 use std::fmt;
@@ -306,7 +307,8 @@ impl<'a> Solver<'a> {
         let parent = vertex.parent.map(|parent| self.snapshot(parent)).unwrap_or_default();
         let inputs: Vec<(VertexId, Snapshot)> =
             vertex.inputs().map(|input| (input, self.snapshot(input))).collect();
-        let step = step::Step { id, vertex, parent, inputs, shared: self.shared };
+        let project = &self.graph.project;
+        let step = step::Step { id, vertex, parent, inputs, shared: self.shared, project };
         if self.failed.is_some() || self.shared.cancel.is_canceled() {
             self.states[id.0] = State::Failed;
             return;

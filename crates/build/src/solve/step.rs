@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::flight::{Flights, Turn};
+use super::reason::{self, Ingredients};
 use super::{Failure, Outcome, Place, Selection, Shared, Work};
 use crate::event::{Event, Step as StepId};
 use crate::graph::{LayerId, Operation, Snapshot, Source, Vertex, VertexId};
@@ -16,6 +17,7 @@ pub(super) struct Step<'a> {
     pub(super) parent: Snapshot,
     pub(super) inputs: Vec<(VertexId, Snapshot)>,
     pub(super) shared: Shared<'a>,
+    pub(super) project: &'a str,
 }
 
 impl Step<'_> {
@@ -37,7 +39,7 @@ impl Step<'_> {
             }
             Operation::Run(run) if run.mounts.iter().any(|mount| mount.from.is_some()) => None,
             _ if self.vertex.no_cache => None,
-            _ => match self.key().and_then(|key| self.lookup(&key)) {
+            _ => match self.key().and_then(|(key, _)| self.lookup(&key)) {
                 Ok(Some(outcome)) => Some(Ok(outcome)),
                 Ok(None) => None,
                 Err(failure) => Some(Err(failure)),
@@ -50,7 +52,7 @@ impl Step<'_> {
         if matches!(self.vertex.operation, Operation::Download(_)) {
             return self.perform();
         }
-        let key = self.key()?;
+        let (key, ingredients) = self.key()?;
         match flights.turn(&key) {
             Turn::Done(record) => {
                 self.tell(Event::Started { name: self.vertex.name.clone() });
@@ -58,7 +60,7 @@ impl Step<'_> {
                 Ok(Outcome { record: Some(record), was_cached: true })
             }
             Turn::Mine => {
-                let outcome = self.looked_up_or_performed(&key);
+                let outcome = self.looked_up_or_performed(&key, &ingredients);
                 flights
                     .land(&key, outcome.as_ref().ok().and_then(|outcome| outcome.record.as_ref()));
                 outcome
@@ -66,17 +68,36 @@ impl Step<'_> {
         }
     }
 
-    fn looked_up_or_performed(&self, key: &Key) -> Result<Outcome, Failure> {
+    fn looked_up_or_performed(
+        &self,
+        key: &Key,
+        ingredients: &Ingredients,
+    ) -> Result<Outcome, Failure> {
         if !self.vertex.no_cache
             && let Some(outcome) = self.lookup(key)?
         {
             return Ok(outcome);
         }
+        self.explain(ingredients)?;
         let outcome = self.perform()?;
         if let Some(record) = &outcome.record {
             self.shared.cache.store(key, record).map_err(Failure::of)?;
         }
         Ok(outcome)
+    }
+
+    /// Tells what is different from the last time, and remembers how it is now.
+    fn explain(&self, ingredients: &Ingredients) -> Result<(), Failure> {
+        let slot = reason::slot(self.project, self.vertex);
+        let before = self.shared.cache.content(&slot).map_err(Failure::of)?;
+        let before = before.and_then(|text| serde_json::from_str::<Ingredients>(&text).ok());
+        let because = reason::difference(before.as_ref(), ingredients, self.vertex.no_cache);
+        self.tell(Event::Missed { because });
+        if before.as_ref() != Some(ingredients) {
+            let text = serde_json::to_string(ingredients).unwrap_or_default();
+            self.shared.cache.remember(&slot, &text).map_err(Failure::of)?;
+        }
+        Ok(())
     }
 
     fn lookup(&self, key: &Key) -> Result<Option<Outcome>, Failure> {
@@ -117,14 +138,16 @@ impl Step<'_> {
         self.inputs.iter().find(|(input, _)| *input == id).map_or(&[], |(_, layers)| layers)
     }
 
-    /// Returns the key; reads what the step takes from elsewhere.
-    fn key(&self) -> Result<Key, Failure> {
+    /// Returns the key and what it is made of; reads what the step takes from elsewhere.
+    fn key(&self) -> Result<(Key, Ingredients), Failure> {
         let mut contents = Vec::new();
+        let mut labels = Vec::new();
         let mut parent = Some(&self.parent[..]);
         match &self.vertex.operation {
             Operation::Copy(copy) => {
                 for source in &copy.sources {
                     contents.push(self.content(&source.from, Selection::Copy(copy, &source.path))?);
+                    labels.push(format!("`{}`", source.path));
                 }
                 if copy.link {
                     parent = None;
@@ -134,12 +157,19 @@ impl Step<'_> {
                 for mount in &run.mounts {
                     if let Some(from) = &mount.from {
                         contents.push(self.content(from, Selection::Mount(&mount.source))?);
+                        labels.push(format!("the mount `{}`", mount.source));
                     }
                 }
             }
             _ => {}
         }
-        Ok(key::of(&self.vertex.operation, parent, &contents))
+        let key = key::of(&self.vertex.operation, parent, &contents);
+        let ingredients = Ingredients {
+            definition: serde_json::to_string(&self.vertex.operation).unwrap_or_default(),
+            parent: parent.map(key::identity).unwrap_or_default(),
+            contents: labels.into_iter().zip(contents).collect(),
+        };
+        Ok((key, ingredients))
     }
 
     /// Returns the digest of what the step takes from a source; that of a snapshot is remembered.

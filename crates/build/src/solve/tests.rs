@@ -80,7 +80,12 @@ fn root() -> Vertex {
 
 fn build(vertices: Vec<Vertex>, toy: &Toy, cache: &MemoryCache) -> Result<Solved, Failed> {
     let result = VertexId(vertices.len() - 1);
-    solve(&Graph { vertices }, result, (toy, cache), (&Silent, &Cancel::default()))
+    solve(
+        &Graph { vertices, project: String::new() },
+        result,
+        (toy, cache),
+        (&Silent, &Cancel::default()),
+    )
 }
 
 #[test]

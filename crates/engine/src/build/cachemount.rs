@@ -102,8 +102,14 @@ fn prepare(directory: &Path, mount: &RunMount, seed: Option<&Tree>) -> Result<()
             unpack: false,
         }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, copy::Destination::plain(root.as_fd()), &[Opened::Tree(seed, &mount.source)], None, None)
-            .map_err(trouble)?;
+        copy::perform(
+            &operation,
+            copy::Destination::plain(root.as_fd()),
+            &[Opened::Tree(seed, &mount.source)],
+            None,
+            None,
+        )
+        .map_err(trouble)?;
     }
     let (uid, gid) = (Uid::from_raw(mount.uid.unwrap_or(0)), Gid::from_raw(mount.gid.unwrap_or(0)));
     rustix::fs::fchown(&root, Some(uid), Some(gid)).map_err(|errno| io(errno.into()))?;

@@ -98,9 +98,14 @@ impl Outcome<'_> {
             unpack: false,
         }];
         let operation = CopyOp { sources, target: "/".into(), ..CopyOp::default() };
-        copy::perform(&operation, copy::Destination::plain(root.as_fd()), &[Opened::Tree(&tree, ".")], None, None).map_err(
-            |error| Error::Invalid(format!("cannot write to `{}`: {error}", path.display())),
+        copy::perform(
+            &operation,
+            copy::Destination::plain(root.as_fd()),
+            &[Opened::Tree(&tree, ".")],
+            None,
+            None,
         )
+        .map_err(|error| Error::Invalid(format!("cannot write to `{}`: {error}", path.display())))
     }
 
     /// Writes the files of the result as a tar.

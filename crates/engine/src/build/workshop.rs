@@ -222,8 +222,10 @@ impl<'a> Workshop<'a> {
             .collect();
         let unpack: &dyn Unpack = &unpack::Archives;
         let upper = making.upper();
-        let upper = open_root(&upper).map_err(|error| Failure::of(Error::io("open", &upper)(error)))?;
-        let into = Destination { root: root.as_fd(), upper: (!lower.is_empty()).then_some(upper.as_fd()) };
+        let upper =
+            open_root(&upper).map_err(|error| Failure::of(Error::io("open", &upper)(error)))?;
+        let into =
+            Destination { root: root.as_fd(), upper: (!lower.is_empty()).then_some(upper.as_fd()) };
         copy::perform(operation, into, &sources, owner, Some(unpack)).map_err(trouble)?;
         drop(root);
         kept(making, work)

@@ -42,6 +42,8 @@ pub(super) struct Row {
     /// What it wrote last, whole lines and the beginning of the next.
     pub(super) log: Vec<u8>,
     partial: Vec<u8>,
+    /// Why the cache did not have it.
+    because: String,
 }
 
 /// What has become of a step.
@@ -79,6 +81,20 @@ impl Display {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         let row = &board.rows[board.failed?];
         Some((row.name.clone(), String::from_utf8_lossy(&row.log).into_owned()))
+    }
+
+    /// Returns for each step of the graph whether the cache had it, and if not, why.
+    pub(super) fn explained(&self) -> String {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        for row in &board.rows {
+            if row.state == State::Cached {
+                text.push_str(&format!("hit   {}\n", row.name));
+            } else if !row.because.is_empty() {
+                text.push_str(&format!("miss  {}\n      because {}\n", row.name, row.because));
+            }
+        }
+        text
     }
 
     /// Draws what is shown for the last time; returns the warnings.
@@ -128,6 +144,10 @@ impl Events for Display {
                 board.log(at, &bytes, plain);
             }
             Event::Progress { .. } => {}
+            Event::Missed { because } => {
+                let at = board.row(step);
+                board.rows[at].because = because;
+            }
             Event::Cached => board.end(step, State::Cached, "CACHED", plain),
             Event::Done { took } => {
                 board.end(
@@ -166,6 +186,7 @@ impl Board {
                 state: State::Running,
                 log: Vec::new(),
                 partial: Vec::new(),
+                because: String::new(),
             });
         }
         at
@@ -235,6 +256,9 @@ fn as_json(step: Step, event: &Event) -> Option<String> {
     let value = match event {
         Event::Started { name } => json!({"vertex": vertex, "event": "started", "name": name}),
         Event::Cached => json!({"vertex": vertex, "event": "cached"}),
+        Event::Missed { because } => {
+            json!({"vertex": vertex, "event": "missed", "because": because})
+        }
         Event::Log { bytes, .. } => {
             json!({"vertex": vertex, "event": "log", "data": String::from_utf8_lossy(bytes)})
         }

@@ -45,6 +45,7 @@ pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Resul
         no_cache: asked::no_cache(parsed),
         run,
         has_context: inputs.context.is_some(),
+        project: format!("{} {}", session.around.absolute(path).display(), inputs.name),
     };
     contexts.extend(inputs.context.clone().map(|context| (String::new(), context)));
     if only_check || parsed.on("check") || parsed.text("call") == Some("check") {
@@ -86,6 +87,9 @@ fn finish(
         (made, watcher.join().ok().flatten())
     });
     let warnings = display.finish();
+    if parsed.on("explain") {
+        crate::command::complain(&display.explained());
+    }
     let exported = match made {
         Ok(exported) => exported,
         Err(_) if signal.is_some() => {
