@@ -58,7 +58,7 @@ impl<'a, 'b> Copier<'a, 'b> {
         is_target: bool,
     ) -> Result<(), Error> {
         match &entry.kind {
-            Kind::Directory => self.directory(entry, real, is_target),
+            Kind::Directory => self.directory(&entry, real, is_target),
             Kind::File if entry.stat.st_nlink > 1 => self.linked(&entry, &real),
             Kind::File => {
                 self.files.push((entry, real));
@@ -92,9 +92,9 @@ impl<'a, 'b> Copier<'a, 'b> {
         Ok(())
     }
 
-    fn directory(&mut self, entry: Entry, real: PathBuf, is_target: bool) -> Result<(), Error> {
+    fn directory(&mut self, entry: &Entry, real: PathBuf, is_target: bool) -> Result<(), Error> {
         let target = if is_target { self.target } else { &self.inner };
-        let was_there = !(self.is_new && !is_target) && is_existing_directory(target.root, &real);
+        let was_there = (is_target || !self.is_new) && is_existing_directory(target.root, &real);
         if !was_there {
             // Files of the same name may still wait to be copied.
             rustix::fs::mkdirat(target.root, &real, Mode::from_raw_mode(0o700))

@@ -125,7 +125,7 @@ pub(super) fn undefined_variables(file: &Dockerfile, found: &mut Vec<Problem>) {
             }
             match &instruction.kind {
                 Kind::Arg(list) => {
-                    known.extend(list.iter().map(|declaration| declaration.name.text.clone()))
+                    known.extend(list.iter().map(|declaration| declaration.name.text.clone()));
                 }
                 Kind::Env(pairs) => known.extend(pairs.iter().map(|pair| pair.name.text.clone())),
                 _ => {}

@@ -51,10 +51,10 @@ impl Policy {
         for field in directives.check.as_deref().unwrap_or_default().split(';') {
             match field.trim().split_once('=') {
                 Some(("skip", names)) => {
-                    policy.skip.extend(names.split(',').map(|name| name.trim().to_owned()))
+                    policy.skip.extend(names.split(',').map(|name| name.trim().to_owned()));
                 }
                 Some(("error", value)) => {
-                    policy.is_error = value.trim().eq_ignore_ascii_case("true")
+                    policy.is_error = value.trim().eq_ignore_ascii_case("true");
                 }
                 _ => {}
             }

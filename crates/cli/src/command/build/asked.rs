@@ -193,3 +193,12 @@ pub(super) fn run_defaults(parsed: &Parsed) -> Result<RunDefaults, Failure> {
         nano_cpus,
     })
 }
+
+/// Says which flags have no effect.
+pub(super) fn unsupported(parsed: &Parsed) {
+    for flag in ["cache-from", "cache-to", "attest", "annotation"] {
+        if parsed.given(flag) && !parsed.on("quiet") {
+            crate::command::complain(&format!("warning: --{flag} has no effect yet\n"));
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub(super) fn list_context(inputs: &Inputs) -> Result<u8, Failure> {
     for entry in &listed {
         match &entry.rule {
             Some(rule) => {
-                text.push_str(&format!("{:>10}  {}  (left out by `{rule}`)\n", "-", entry.path))
+                text.push_str(&format!("{:>10}  {}  (left out by `{rule}`)\n", "-", entry.path));
             }
             None => {
                 total += entry.size;

@@ -23,7 +23,7 @@ use crate::{image, terminal};
 pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Result<u8, Failure> {
     let outputs = asked::outputs(session, parsed)?;
     let tags: Vec<Reference> =
-        parsed.all("tag").map(|tag| asked::tagged(tag)).collect::<Result<_, Failure>>()?;
+        parsed.all("tag").map(asked::tagged).collect::<Result<_, Failure>>()?;
     let secrets = secrets::secrets(session, &parsed.list("secret"))?;
     let ssh = secrets::agents(session, &parsed.list("ssh"))?;
     let mut contexts = BTreeMap::new();
@@ -34,6 +34,7 @@ pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Resul
     };
     let run = asked::run_defaults(parsed)?;
     let platform = asked::platform(parsed)?;
+    asked::unsupported(parsed);
     let inputs = Inputs::read(session, path, parsed.text("file"))?;
     let request = Request {
         dockerfile: inputs.text.clone(),

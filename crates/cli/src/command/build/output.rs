@@ -52,7 +52,7 @@ impl Output {
                 "type" => value.clone_into(&mut kind),
                 "dest" => target = Some(value.to_owned()),
                 "name" => {
-                    names.extend(value.split(',').map(|name| name.trim_matches('"').to_owned()))
+                    names.extend(value.split(',').map(|name| name.trim_matches('"').to_owned()));
                 }
                 "push" => push = value == "true",
                 "tar" => unpacked = value == "false",
