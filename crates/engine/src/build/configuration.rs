@@ -9,15 +9,14 @@ use hako_build::request::Network;
 use hako_network::hosts::hosts;
 use hako_network::resolv::{Overrides, Resolv};
 use hako_runtime::spec::{
-    Cpu, DeviceCgroup, Linux, LinuxResources, Memory, Namespace, NamespaceKind, Process, Rlimit,
-    Root as SpecRoot, Spec, User,
+    Capabilities, Cpu, DeviceCgroup, Linux, LinuxResources, Memory, Namespace, NamespaceKind,
+    Process, Rlimit, Root as SpecRoot, Spec, User,
 };
 use hako_runtime::{defaults, seccomp};
 
 use super::mounts::{self, Prepared};
 use crate::Error;
 use crate::container::spec;
-use crate::model::HostConfig;
 use crate::network::Lease;
 
 /// The name that a step's host has, as BuildKit's has.
@@ -29,14 +28,13 @@ pub(super) fn configuration(
     run: &RunOp,
     (leases, prepared): (&[Lease], &Prepared),
 ) -> Result<Spec, Error> {
-    let privileged = HostConfig { privileged: run.insecure, ..HostConfig::default() };
     let user = if run.user.is_empty() { "0".to_owned() } else { run.user.clone() };
     let process = Process {
         user: User { username: Some(user), ..User::default() },
         args: run.args.clone(),
         env: mounts::environment(run, &prepared.env),
         cwd: run.cwd.clone().into(),
-        capabilities: Some(spec::capabilities(&privileged)?),
+        capabilities: Some(capabilities(run)),
         rlimits: rlimits(run),
         ..Process::default()
     };
@@ -59,6 +57,21 @@ pub(super) fn configuration(
         linux: Some(linux(run)),
         ..Spec::default()
     })
+}
+
+/// Returns what a step may do: what every container may, or everything.
+fn capabilities(run: &RunOp) -> Capabilities {
+    let names: Vec<String> = if run.insecure {
+        crate::container::rights::all_capabilities()
+    } else {
+        defaults::default_capabilities().iter().map(|&name| name.to_owned()).collect()
+    };
+    Capabilities {
+        bounding: names.clone(),
+        effective: names.clone(),
+        permitted: names,
+        ..Capabilities::default()
+    }
 }
 
 fn linux(run: &RunOp) -> Linux {
