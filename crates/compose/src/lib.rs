@@ -20,5 +20,5 @@ pub mod yaml;
 
 pub use error::{Error, Span};
 pub use interpolate::Variable;
-pub use load::{Files, Loaded, Options, load, normalized_name};
+pub use load::{Files, Loaded, Options, check_name, load, normalized_name};
 pub use model::Project;

@@ -29,5 +29,5 @@ pub use order::{Direction, in_order};
 pub use plan::{Change, Plan, PlanOptions, ServicePlan, plan};
 pub use progress::{Progress, Silent, Status};
 pub use request::{Kind, Situation, request};
-pub use store::{ROOM, forget, recall, remember};
+pub use store::{ROOM, forget, lock, recall, remember};
 pub use wanted::Wanted;

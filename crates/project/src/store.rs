@@ -1,8 +1,8 @@
 //! The wanted state in the database.
 
 use hako_engine::Engine;
-use hako_store::Room;
 use hako_store::rusqlite::{OptionalExtension, params};
+use hako_store::{Lock, Room};
 
 use crate::{Error, Wanted};
 
@@ -17,6 +17,17 @@ CREATE TABLE project (
 ) STRICT, WITHOUT ROWID;
 "],
 };
+
+/// Waits until nobody else changes the project's containers, and keeps others from it until the lock is dropped.
+///
+/// Whoever plans takes it before looking at what is there: a plan is about that moment.
+///
+/// # Errors
+/// When the lock cannot be taken.
+pub fn lock(engine: &Engine, name: &str) -> Result<Lock, Error> {
+    let path = engine.paths().locks().join(format!("project-{name}"));
+    Lock::exclusive(&path).map_err(Error::io("lock", path))
+}
 
 /// Keeps what is wanted.
 ///

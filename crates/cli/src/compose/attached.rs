@@ -16,7 +16,7 @@ use super::context::Context;
 use super::logs::stream;
 use super::printer::{Printer, label};
 use super::up::Raised;
-use crate::command::complain;
+use crate::command::{complain, say};
 use crate::report::Failure;
 use crate::terminal::is_terminal;
 
@@ -61,6 +61,8 @@ pub(super) fn run(
     let signals = hako_sys::signal::descriptor(&[SIGINT, SIGTERM])
         .map_err(|error| Failure::io("signals cannot be waited for", &error))?;
     let since = Moment::now();
+    context.screen.flow();
+    say(&format!("Attaching to {}\n", names(context, raised, attached)?.join(", ")));
     let work = raised.work(context)?;
     std::thread::scope(|scope| {
         let mut follower =
@@ -88,6 +90,20 @@ pub(super) fn run(
             },
         }
     })
+}
+
+/// Returns what the containers are called whose output is shown.
+fn names(
+    context: &Context<'_>,
+    raised: &Raised,
+    attached: &Attached<'_>,
+) -> Result<Vec<String>, Failure> {
+    let all = containers(context.engine()?, &raised.wanted.project.name)?;
+    Ok(all
+        .iter()
+        .filter(|actual| !actual.oneoff && attached.shown.contains(&actual.service))
+        .map(label)
+        .collect())
 }
 
 fn pending(signals: &OwnedFd) -> Result<Option<i32>, Failure> {

@@ -1,7 +1,7 @@
 //! `down`: take a project away.
 
 use hako_project::apply::{ApplyOptions, DownOptions, down};
-use hako_project::{Progress, Status};
+use hako_project::{Progress, Status, lock};
 
 use super::context::Context;
 use super::provision::id;
@@ -35,6 +35,7 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         return Err(Failure::new(format!("invalid value for --rmi: {images:?}")));
     }
     let scene = Scene::find(context)?;
+    let _nobody_else = lock(context.engine()?, &scene.wanted.project.name)?;
     let chosen = scene.chosen(context, &parsed.words, true)?;
     let options = ApplyOptions {
         timeout: parsed.given("timeout").then(|| parsed.integer("timeout")).transpose()?,

@@ -1,13 +1,14 @@
 //! Progress on standard error, in Compose's words: a line per change, or on a terminal one line per thing that changes.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hako_project::{Progress, Status};
 
 use crate::report::Failure;
-use crate::terminal::is_terminal;
+use crate::terminal::{is_terminal, size};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,11 +54,12 @@ pub(super) struct Screen {
     mode: Mode,
     dry: bool,
     lines: Mutex<Vec<Line>>,
+    flows: AtomicBool,
 }
 
 impl Screen {
     pub(super) fn new(mode: Mode, dry: bool) -> Self {
-        Self { mode, dry, lines: Mutex::new(Vec::new()) }
+        Self { mode, dry, lines: Mutex::new(Vec::new()), flows: AtomicBool::new(false) }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -67,6 +69,18 @@ impl Screen {
     /// Ends the block of lines that is written over: what follows stands below it.
     pub(super) fn settle(&self) {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Writes nothing over from here on: others write to the terminal as well.
+    pub(super) fn flow(&self) {
+        self.settle();
+        self.flows.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells whether so many lines can be written over.
+    fn fits(&self, lines: usize) -> bool {
+        let rows = size(rustix::stdio::stderr()).map_or(24, |(_, rows)| usize::from(rows));
+        !self.flows.load(Ordering::SeqCst) && lines < rows
     }
 
     fn redraw(lines: &[Line], before: usize) -> String {
@@ -131,7 +145,12 @@ impl Progress for Screen {
                         took: is_over.then_some(0.0),
                     }),
                 }
-                let text = Self::redraw(&lines, before);
+                let text = if self.fits(lines.len()) {
+                    Self::redraw(&lines, before)
+                } else {
+                    lines.retain(|line| line.subject == subject);
+                    Self::redraw(&lines, 0)
+                };
                 io::stderr().lock().write_all(text.as_bytes()).ok();
                 return;
             }

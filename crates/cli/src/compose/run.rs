@@ -3,7 +3,7 @@
 use hako_compose::model::{Mount, Port, Service};
 use hako_engine::container::StartOptions;
 use hako_project::apply::{ApplyOptions, OneOff, Work, create_oneoff};
-use hako_project::{PlanOptions, Wanted, containers, plan, remember, with_networks};
+use hako_project::{PlanOptions, Wanted, containers, lock, plan, remember, with_networks};
 use hako_types::{ContainerId, port};
 
 use super::Command;
@@ -87,11 +87,13 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
         progress: context.screen.as_ref(),
     };
     if !needed.is_empty() {
+        let alone = lock(engine, &wanted.project.name)?;
         let actual = with_networks(engine, containers(engine, &wanted.project.name)?)?;
         let plan_options =
             PlanOptions { services: needed.clone(), images, ..PlanOptions::default() };
         let plan = plan(&wanted, &all_services(&loaded), &actual, &plan_options)?;
         work.converge(&plan, false)?;
+        drop(alone);
         work.start(&needed, Some(&plan))?;
         remember(engine, &wanted)?;
     }

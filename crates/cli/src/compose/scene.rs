@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hako_compose::{Error, Loaded, Project};
+use hako_compose::{Error, Loaded, Project, check_name};
 use hako_project::apply::{ApplyOptions, Chosen, Work};
 use hako_project::{Actual, Wanted, containers, recall};
 
@@ -35,6 +35,7 @@ impl Scene {
             }
             Err(Error::NoFile(_)) if named.is_some() && options.files.is_empty() => {
                 let name = named.unwrap_or_default();
+                check_name(&name).map_err(failure)?;
                 let wanted = recall(context.engine()?, &name)?;
                 let empty = || Wanted {
                     project: Project { name, ..Project::default() },

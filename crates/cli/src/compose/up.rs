@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hako_compose::Loaded;
 use hako_project::apply::{ApplyOptions, Work, wait_ready};
-use hako_project::{Plan, PlanOptions, Wanted, containers, plan, remember, with_networks};
+use hako_project::{Plan, PlanOptions, Wanted, containers, lock, plan, remember, with_networks};
 
 use super::attached::{self, Attached};
 use super::context::{Context, failure};
@@ -166,6 +166,7 @@ impl Request {
         let engine = context.engine()?;
         let wanted = Wanted::new(&self.loaded);
         self.apply.images = provide(context, &self.loaded, &self.services, &self.provision)?;
+        let _nobody_else = lock(engine, &wanted.project.name)?;
         let actual = with_networks(engine, containers(engine, &wanted.project.name)?)?;
         let options = PlanOptions {
             services: self.services.clone(),

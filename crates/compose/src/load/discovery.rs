@@ -151,8 +151,11 @@ pub fn normalized_name(text: &str) -> String {
     kept.trim_start_matches(['-', '_']).to_owned()
 }
 
-/// Checks a name that somebody chose.
-pub(super) fn check_name(name: &str) -> Result<(), Error> {
+/// Checks a project name that somebody chose.
+///
+/// # Errors
+/// When it has other letters than lower case ones, digits, `-` and `_`, or begins with one of the last two.
+pub fn check_name(name: &str) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
     let starts = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if name.starts_with(starts) && name.chars().all(fits) {

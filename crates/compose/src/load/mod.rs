@@ -20,7 +20,7 @@ use crate::merge::strip;
 use crate::model::{Project, Service};
 use crate::yaml::Node;
 
-pub use discovery::normalized_name;
+pub use discovery::{check_name, normalized_name};
 use read::Reader;
 
 /// Where files come from.
