@@ -104,7 +104,10 @@ impl Frame {
             1 => Self::StdinEnd,
             2 => {
                 let body: [u8; 4] = body.as_slice().try_into().ok()?;
-                Self::Resize(u16::from_le_bytes([body[0], body[1]]), u16::from_le_bytes([body[2], body[3]]))
+                Self::Resize(
+                    u16::from_le_bytes([body[0], body[1]]),
+                    u16::from_le_bytes([body[2], body[3]]),
+                )
             }
             3 => Self::Signal(number()?),
             4 => Self::Request(body),

@@ -152,7 +152,9 @@ impl Fault for Error {
             Self::NameTaken { .. } | Self::Conflict(_) => Kind::Conflict,
             Self::Monitor(failure) if failure.code == 125 => Kind::Internal,
             Self::Monitor(_) => Kind::Invalid,
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Kind::Denied
+            }
             Self::Io { .. } => Kind::Internal,
             Self::Below { source, .. } => source.0.kind(),
             Self::Store(error) => error.kind(),

@@ -68,7 +68,10 @@ impl<'a> Events<'a> {
         let Ok(mut line) = serde_json::to_vec(&event) else { return };
         line.push(b'\n');
         let path = self.0.paths().events();
-        let Ok(mut file) = OpenOptions::new().append(true).read(true).create(true).open(path) else { return };
+        let Ok(mut file) = OpenOptions::new().append(true).read(true).create(true).open(path)
+        else {
+            return;
+        };
         if flock(&file, FlockOperation::LockExclusive).is_err() || file.write_all(&line).is_err() {
             return;
         }
@@ -84,12 +87,23 @@ impl<'a> Events<'a> {
     /// When the journal cannot be read.
     pub fn read(self, query: &EventQuery) -> Result<EventStream, Error> {
         let path = self.0.paths().events();
-        let file = OpenOptions::new().append(true).read(true).create(true).open(&path).map_err(Error::io("open", &path))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create(true)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
         let mut reader = BufReader::new(file);
         if query.since.is_none() {
             reader.seek(SeekFrom::End(0)).map_err(Error::io("read", &path))?;
         }
-        Ok(EventStream { reader, path, line: String::new(), since: query.since, until: query.until })
+        Ok(EventStream {
+            reader,
+            path,
+            line: String::new(),
+            since: query.since,
+            until: query.until,
+        })
     }
 }
 
@@ -131,7 +145,9 @@ impl EventStream {
             let event = serde_json::from_str::<Event>(&self.line);
             self.line.clear();
             match event {
-                Ok(event) if self.since.is_none_or(|since| event.time >= since) => return Ok(Some(event)),
+                Ok(event) if self.since.is_none_or(|since| event.time >= since) => {
+                    return Ok(Some(event));
+                }
                 _ => {}
             }
         }
@@ -150,7 +166,9 @@ impl Iterator for EventStream {
         loop {
             match self.ready() {
                 Err(error) => return Some(Err(error)),
-                Ok(Some(event)) if self.until.is_some_and(|until| event.time > until) => return None,
+                Ok(Some(event)) if self.until.is_some_and(|until| event.time > until) => {
+                    return None;
+                }
                 Ok(Some(event)) => return Some(Ok(event)),
                 Ok(None) if self.until.is_some_and(|until| Moment::now() > until) => return None,
                 Ok(None) => std::thread::sleep(Duration::from_millis(20)),

@@ -137,7 +137,9 @@ fn make_base(base: &Path) -> Result<(), Error> {
     }
     let mtab = base.join("etc/mtab");
     match symlink("/proc/mounts", &mtab) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(Error::io("create", &mtab)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::io("create", &mtab)(error));
+        }
         _ => {}
     }
     make("dev")

@@ -64,10 +64,13 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Open { path, .. } => {
-                Some(format!("check that `{}` can be written by you and that its disk is not full", path.display()))
+            Self::Open { path, .. } => Some(format!(
+                "check that `{}` can be written by you and that its disk is not full",
+                path.display()
+            )),
+            Self::Newer { .. } => {
+                Some("use the newer hako, or another state directory with `--root`".into())
             }
-            Self::Newer { .. } => Some("use the newer hako, or another state directory with `--root`".into()),
             Self::Query(_) => None,
         }
     }
@@ -93,13 +96,18 @@ impl Database {
     /// When the file cannot be opened or made, or a newer program has used it.
     pub fn open(path: &Path, rooms: &[Room]) -> Result<Self, Error> {
         let open = |source| Error::Open { path: path.to_owned(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(open)?;
         connection.busy_timeout(BUSY).map_err(open)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(open)?;
-        connection.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;").map_err(open)?;
+        connection
+            .execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")
+            .map_err(open)?;
         let wanted: usize = rooms.iter().map(|room| room.steps.len()).sum();
-        let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open)?;
+        let found: usize =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open)?;
         if found != wanted {
             migrate(&mut connection, path, rooms, wanted)?;
         }
@@ -131,8 +139,13 @@ impl Database {
     ///
     /// # Errors
     /// What `work` returns, or [`Error::Query`] when the transaction cannot begin or end.
-    pub fn write<T, E: From<Error>>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(Error::Query)?;
+    pub fn write<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(Error::Query)?;
         let value = work(&transaction)?;
         transaction.commit().map_err(Error::Query)?;
         Ok(value)
@@ -146,22 +159,43 @@ impl Drop for Database {
     }
 }
 
-fn migrate(connection: &mut Connection, path: &Path, rooms: &[Room], total: usize) -> Result<(), Error> {
-    connection.execute_batch("PRAGMA journal_mode=WAL;").map_err(|source| Error::Open { path: path.to_owned(), source })?;
+fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    rooms: &[Room],
+    total: usize,
+) -> Result<(), Error> {
+    connection
+        .execute_batch("PRAGMA journal_mode=WAL;")
+        .map_err(|source| Error::Open { path: path.to_owned(), source })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch("CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, steps INTEGER NOT NULL) STRICT")?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, steps INTEGER NOT NULL) STRICT",
+    )?;
     for room in rooms {
         let done = transaction
-            .query_row("SELECT steps FROM rooms WHERE name = ?1", [room.name], |row| row.get::<_, usize>(0))
-            .or_else(|error| if error == rusqlite::Error::QueryReturnedNoRows { Ok(0) } else { Err(error) })?;
+            .query_row("SELECT steps FROM rooms WHERE name = ?1", [room.name], |row| {
+                row.get::<_, usize>(0)
+            })
+            .or_else(|error| {
+                if error == rusqlite::Error::QueryReturnedNoRows { Ok(0) } else { Err(error) }
+            })?;
         let known = room.steps.len();
         if done > known {
-            return Err(Error::Newer { path: path.to_owned(), room: room.name, found: done, known });
+            return Err(Error::Newer {
+                path: path.to_owned(),
+                room: room.name,
+                found: done,
+                known,
+            });
         }
         for step in &room.steps[done..] {
             transaction.execute_batch(step)?;
         }
-        transaction.execute("INSERT OR REPLACE INTO rooms (name, steps) VALUES (?1, ?2)", (room.name, known))?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO rooms (name, steps) VALUES (?1, ?2)",
+            (room.name, known),
+        )?;
     }
     transaction.pragma_update(None, "user_version", total)?;
     transaction.commit()?;
@@ -173,21 +207,29 @@ mod tests {
     use super::*;
 
     const OLD: Room = Room { name: "thing", steps: &["CREATE TABLE thing (a TEXT) STRICT"] };
-    const NEW: Room =
-        Room { name: "thing", steps: &[OLD.steps[0], "ALTER TABLE thing ADD COLUMN b INTEGER NOT NULL DEFAULT 7"] };
+    const NEW: Room = Room {
+        name: "thing",
+        steps: &[OLD.steps[0], "ALTER TABLE thing ADD COLUMN b INTEGER NOT NULL DEFAULT 7"],
+    };
 
     #[test]
     fn an_old_database_is_brought_up_to_date_and_keeps_its_rows() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db");
         let database = Database::open(&path, &[OLD]).unwrap();
-        database.write(|t| t.execute("INSERT INTO thing VALUES ('x')", []).map_err(Error::from)).unwrap();
+        database
+            .write(|t| t.execute("INSERT INTO thing VALUES ('x')", []).map_err(Error::from))
+            .unwrap();
         drop(database);
         let database = Database::open(&path, &[NEW]).unwrap();
-        let b: i64 = database.connection().query_row("SELECT b FROM thing", [], |row| row.get(0)).unwrap();
+        let b: i64 =
+            database.connection().query_row("SELECT b FROM thing", [], |row| row.get(0)).unwrap();
         assert_eq!(b, 7);
         drop(database);
-        assert!(matches!(Database::open(&path, &[OLD]), Err(Error::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(
+            Database::open(&path, &[OLD]),
+            Err(Error::Newer { found: 2, known: 1, .. })
+        ));
     }
 
     #[test]
@@ -200,7 +242,10 @@ mod tests {
             Ok(())
         });
         assert!(result.is_err());
-        let count: i64 = database.connection().query_row("SELECT count(*) FROM thing", [], |row| row.get(0)).unwrap();
+        let count: i64 = database
+            .connection()
+            .query_row("SELECT count(*) FROM thing", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(count, 0);
     }
 

@@ -29,7 +29,10 @@ fn invalid<T>(text: String) -> Result<T, Error> {
 
 fn check_config(config: &Config) -> Result<(), Error> {
     if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
-        return invalid(format!("the working directory '{}' is invalid, it needs to be an absolute path", config.working_dir));
+        return invalid(format!(
+            "the working directory '{}' is invalid, it needs to be an absolute path",
+            config.working_dir
+        ));
     }
     for port in config.exposed_ports.keys() {
         parse_exposed(port).map_err(|error| Error::Invalid(error.to_string()))?;
@@ -59,7 +62,9 @@ fn check_health(health: &Healthcheck) -> Result<(), Error> {
     }
     match health.test.first().map(String::as_str) {
         None | Some("NONE" | "CMD" | "CMD-SHELL" | "HTTP" | "TCP" | "FILE") => Ok(()),
-        Some(other) => invalid(format!("unknown type of health check `{other}`: there are NONE, CMD and CMD-SHELL")),
+        Some(other) => invalid(format!(
+            "unknown type of health check `{other}`: there are NONE, CMD and CMD-SHELL"
+        )),
     }
 }
 
@@ -69,22 +74,34 @@ fn check_memory(host: &HostConfig) -> Result<(), Error> {
         return invalid("Minimum memory limit allowed is 6MB".into());
     }
     if swap > 0 && memory == 0 {
-        return invalid("You should always set the Memory limit when using Memoryswap limit, see usage".into());
+        return invalid(
+            "You should always set the Memory limit when using Memoryswap limit, see usage".into(),
+        );
     }
     if swap > 0 && swap < memory {
-        return invalid("Minimum memoryswap limit should be larger than memory limit, see usage".into());
+        return invalid(
+            "Minimum memoryswap limit should be larger than memory limit, see usage".into(),
+        );
     }
     if reservation != 0 && reservation < 6 * MEBIBYTE {
         return invalid("Minimum memory reservation allowed is 6MB".into());
     }
     if memory > 0 && reservation > memory {
-        return invalid("Minimum memory limit can not be less than memory reservation limit, see usage".into());
+        return invalid(
+            "Minimum memory limit can not be less than memory reservation limit, see usage".into(),
+        );
     }
     if host.memory_swappiness.is_some_and(|value| !(-1..=100).contains(&value)) {
-        return invalid(format!("Invalid value: {}, valid memory swappiness range is 0-100", host.memory_swappiness.unwrap_or(0)));
+        return invalid(format!(
+            "Invalid value: {}, valid memory swappiness range is 0-100",
+            host.memory_swappiness.unwrap_or(0)
+        ));
     }
     if !(-1000..=1000).contains(&host.oom_score_adj) {
-        return invalid(format!("Invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj));
+        return invalid(format!(
+            "Invalid value {}, range for oom score adj is [-1000, 1000]",
+            host.oom_score_adj
+        ));
     }
     if host.shm_size < 0 {
         return invalid("SHM size can not be less than 0".into());
@@ -94,14 +111,21 @@ fn check_memory(host: &HostConfig) -> Result<(), Error> {
 
 fn check_processors(host: &HostConfig, cpus: usize) -> Result<(), Error> {
     if host.nano_cpus != 0 && (host.cpu_period != 0 || host.cpu_quota != 0) {
-        return invalid("Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set".into());
+        return invalid(
+            "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set".into(),
+        );
     }
     let most = i64::try_from(cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
     if host.nano_cpus < 0 || host.nano_cpus > most {
-        return invalid(format!("range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"));
+        return invalid(format!(
+            "range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
+        ));
     }
     if host.cpu_period != 0 && !(1_000..=1_000_000).contains(&host.cpu_period) {
-        return invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)".into());
+        return invalid(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+                .into(),
+        );
     }
     if host.cpu_quota > 0 && host.cpu_quota < 1_000 {
         return invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)".into());
@@ -110,24 +134,31 @@ fn check_processors(host: &HostConfig, cpus: usize) -> Result<(), Error> {
         return invalid("Range of blkio weight is from 10 to 1000".into());
     }
     for list in [&host.cpuset_cpus, &host.cpuset_mems] {
-        let is_list = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'-'));
+        let is_list =
+            |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'-'));
         if !is_list(list) {
-            return invalid(format!("Invalid value {list} for a list of processors or memory nodes"));
+            return invalid(format!(
+                "Invalid value {list} for a list of processors or memory nodes"
+            ));
         }
     }
     for ulimit in &host.ulimits {
-        if !super::spec::is_rlimit(&ulimit.name) {
+        if !super::limits::is_rlimit(&ulimit.name) {
             return invalid(format!("invalid ulimit type: {}", ulimit.name));
         }
         if ulimit.hard >= 0 && (ulimit.soft > ulimit.hard || ulimit.soft < 0) {
-            return invalid(format!("ulimit soft limit must be less than or equal to hard limit: {} > {}", ulimit.soft, ulimit.hard));
+            return invalid(format!(
+                "ulimit soft limit must be less than or equal to hard limit: {} > {}",
+                ulimit.soft, ulimit.hard
+            ));
         }
     }
     Ok(())
 }
 
 fn check_modes(config: &Config, host: &HostConfig) -> Result<(), Error> {
-    let uses = |mode: &str, allowed: &[&str]| allowed.contains(&mode) || mode.starts_with("container:");
+    let uses =
+        |mode: &str, allowed: &[&str]| allowed.contains(&mode) || mode.starts_with("container:");
     if !uses(&host.ipc_mode, &["", "none", "private", "shareable", "host"]) {
         return invalid(format!("invalid IPC mode: {}", host.ipc_mode));
     }
@@ -149,8 +180,13 @@ fn check_modes(config: &Config, host: &HostConfig) -> Result<(), Error> {
     if !["", "none", "kill", "restart", "stop"].contains(&host.health_on_failure.as_str()) {
         return invalid(format!("invalid health-on-failure action: {}", host.health_on_failure));
     }
-    if !["", "json-file", "local", "none", "journald", "syslog"].contains(&host.log_config.kind.as_str()) {
-        return invalid(format!("logger: no log driver named '{}' is registered", host.log_config.kind));
+    if !["", "json-file", "local", "none", "journald", "syslog"]
+        .contains(&host.log_config.kind.as_str())
+    {
+        return invalid(format!(
+            "logger: no log driver named '{}' is registered",
+            host.log_config.kind
+        ));
     }
     crate::log::Policy::read(&host.log_config)?;
     if !["", "hako", "runc"].contains(&host.runtime.as_str()) {
@@ -176,10 +212,15 @@ fn check_network(config: &Config, host: &HostConfig) -> Result<(), Error> {
         }
     }
     if host.network_mode == "host" && !host.links.is_empty() {
-        return invalid("conflicting options: host type networking can't be used with links".into());
+        return invalid(
+            "conflicting options: host type networking can't be used with links".into(),
+        );
     }
     for line in &host.extra_hosts {
-        let address = line.split_once([':', '=']).filter(|(name, _)| !name.is_empty()).map(|(_, address)| address);
+        let address = line
+            .split_once([':', '='])
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(_, address)| address);
         let is_address = |text: &str| {
             let bare = text.trim_start_matches('[').trim_end_matches(']');
             text == "host-gateway" || bare.parse::<IpAddr>().is_ok()
@@ -215,10 +256,14 @@ fn check_sysctls(host: &HostConfig) -> Result<(), Error> {
         } else if matches!(name.as_str(), "kernel.domainname") {
             ("UTS", host.uts_mode == "host")
         } else {
-            return invalid(format!("sysctl '{name}' is not allowed: it is not in a separate kernel namespace"));
+            return invalid(format!(
+                "sysctl '{name}' is not allowed: it is not in a separate kernel namespace"
+            ));
         };
         if foreign {
-            return invalid(format!("sysctl '{name}' is not allowed: the container uses the host's {what} namespace"));
+            return invalid(format!(
+                "sysctl '{name}' is not allowed: the container uses the host's {what} namespace"
+            ));
         }
     }
     Ok(())
@@ -226,10 +271,11 @@ fn check_sysctls(host: &HostConfig) -> Result<(), Error> {
 
 fn check_rights(host: &HostConfig) -> Result<(), Error> {
     for name in host.cap_add.iter().chain(&host.cap_drop) {
-        super::spec::capability(name).ok_or_else(|| Error::Invalid(format!("invalid capability: \"{name}\"")))?;
+        super::rights::capability(name)
+            .ok_or_else(|| Error::Invalid(format!("invalid capability: \"{name}\"")))?;
     }
     for option in &host.security_opt {
-        super::spec::SecurityOption::read(option)?;
+        super::rights::SecurityOption::read(option)?;
     }
     if let Some(request) = host.device_requests.first() {
         return invalid(format!(
@@ -238,7 +284,7 @@ fn check_rights(host: &HostConfig) -> Result<(), Error> {
         ));
     }
     for rule in &host.device_cgroup_rules {
-        super::spec::device_rule(rule)?;
+        super::limits::device_rule(rule)?;
     }
     Ok(())
 }
@@ -252,9 +298,16 @@ fn check_restart(host: &HostConfig) -> Result<(), Error> {
                 policy.name
             ));
         }
-        "" | "no" | "always" | "unless-stopped" | "on-failure" if policy.maximum_retry_count >= 0 => {}
-        "on-failure" => return invalid("invalid restart policy: maximum retry count cannot be negative".into()),
-        other => return invalid(format!("invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'")),
+        "" | "no" | "always" | "unless-stopped" | "on-failure"
+            if policy.maximum_retry_count >= 0 => {}
+        "on-failure" => {
+            return invalid("invalid restart policy: maximum retry count cannot be negative".into());
+        }
+        other => {
+            return invalid(format!(
+                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+            ));
+        }
     }
     if host.auto_remove && !matches!(policy.name.as_str(), "" | "no") {
         return invalid("can't create 'AutoRemove' container with restart policy".into());
@@ -282,14 +335,20 @@ mod tests {
     fn what_cannot_be_is_refused_with_its_name() {
         assert!(refused(|c, _| c.working_dir = "relative".into()).contains("relative"));
         assert!(refused(|_, h| h.memory = 1024).contains("6MB"));
-        assert!(refused(|_, h| (h.memory, h.memory_swap) = (64 << 20, 32 << 20)).contains("memoryswap"));
+        assert!(
+            refused(|_, h| (h.memory, h.memory_swap) = (64 << 20, 32 << 20)).contains("memoryswap")
+        );
         assert!(refused(|_, h| h.nano_cpus = 4_096_000_000_000).contains("CPUs"));
         assert!(refused(|_, h| h.oom_score_adj = 2000).contains("2000"));
         assert!(refused(|_, h| h.extra_hosts = vec!["nonsense".into()]).contains("nonsense"));
-        assert!(refused(|_, h| h.sysctls = [("vm.swappiness".into(), "1".into())].into()).contains("vm.swappiness"));
+        assert!(
+            refused(|_, h| h.sysctls = [("vm.swappiness".into(), "1".into())].into())
+                .contains("vm.swappiness")
+        );
         assert!(refused(|_, h| h.cap_drop = vec!["NONSENSE".into()]).contains("NONSENSE"));
         assert!(
-            refused(|_, h| h.ulimits = vec![Ulimit { name: "nonsense".into(), hard: 1, soft: 1 }]).contains("nonsense")
+            refused(|_, h| h.ulimits = vec![Ulimit { name: "nonsense".into(), hard: 1, soft: 1 }])
+                .contains("nonsense")
         );
         let policy = RestartPolicy { name: "nonsense".into(), maximum_retry_count: 0 };
         assert!(refused(|_, h| h.restart_policy = policy).contains("nonsense"));

@@ -36,7 +36,8 @@ impl Containers<'_> {
         let failed = || format!("cannot make an image of the container `{}`", container.name);
         let mut settings = settings(&container.record.config);
         for change in &request.changes {
-            apply_change(&mut settings, change).map_err(|error| Error::Invalid(error.to_string()))?;
+            apply_change(&mut settings, change)
+                .map_err(|error| Error::Invalid(error.to_string()))?;
         }
         let parent = self.parent(&container)?;
         let freeze = request.pause && container.is_running() && !container.live.state.paused;
@@ -56,7 +57,8 @@ impl Containers<'_> {
     }
 
     fn parent(self, container: &Container) -> Result<Image, Error> {
-        let id: Digest = container.image.parse().map_err(|_| Error::Invalid(container.image.clone()))?;
+        let id: Digest =
+            container.image.parse().map_err(|_| Error::Invalid(container.image.clone()))?;
         self.engine.images()?.get(&id).map_err(Error::below(format!("cannot use the image `{id}`")))
     }
 
@@ -70,7 +72,8 @@ impl Containers<'_> {
         let failed = || format!("cannot make an image of the container `{}`", container.name);
         let lease = images.layers().lease().map_err(Error::below(failed()))?;
         let upper = container.directory(self.engine).join("upper");
-        let layer = lease.capture(&upper, &self.mount_points(container)).map_err(Error::below(failed()))?;
+        let layer =
+            lease.capture(&upper, &self.mount_points(container)).map_err(Error::below(failed()))?;
         let mut command = vec![container.record.path.clone()];
         command.extend(container.record.args.iter().cloned());
         let addition = Addition {
@@ -89,8 +92,14 @@ impl Containers<'_> {
     /// Returns what lies in the upper directory only because something was mounted on it, relative to it.
     fn mount_points(self, container: &Container) -> Vec<PathBuf> {
         let upper = container.directory(self.engine).join("upper");
-        let files = ["etc/hosts", "etc/hostname", "etc/resolv.conf", ".hako-init"].into_iter().map(PathBuf::from);
-        let binds = container.record.mounts.iter().map(|planned| PathBuf::from(planned.point.destination.trim_start_matches('/')));
+        let files = ["etc/hosts", "etc/hostname", "etc/resolv.conf", ".hako-init"]
+            .into_iter()
+            .map(PathBuf::from);
+        let binds = container
+            .record
+            .mounts
+            .iter()
+            .map(|planned| PathBuf::from(planned.point.destination.trim_start_matches('/')));
         let is_empty_file = |path: &PathBuf| {
             upper.join(path).symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0)
         };

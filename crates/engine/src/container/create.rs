@@ -56,7 +56,7 @@ impl Containers<'_> {
         let warnings = normalise(&mut record.host);
         let endpoints = self.endpoints(&record, &request.networks)?;
         let directory = self.engine.paths().containers().join(id.as_str());
-        let made = self.make(&id, request.name.as_deref(), record, &image, &endpoints);
+        let made = self.make((&id, request.name.as_deref()), record, &image, &endpoints);
         if made.is_err() {
             let _gone_or_debris_for_repair = fs::remove_dir_all(&directory);
         }
@@ -72,16 +72,25 @@ impl Containers<'_> {
             Err(error) if hako_types::Fault::kind(&error) == hako_types::Kind::NotFound => {
                 return Err(Error::no_such(Object::Image, name));
             }
-            Err(error) => return Err(Error::below(format!("cannot use the image `{name}`"))(error)),
+            Err(error) => {
+                return Err(Error::below(format!("cannot use the image `{name}`"))(error));
+            }
         };
         match platform {
-            Some(wanted) if !image.platform().matches(wanted) => Err(Error::no_such(Object::Image, name)),
+            Some(wanted) if !image.platform().matches(wanted) => {
+                Err(Error::no_such(Object::Image, name))
+            }
             _ => Ok(image),
         }
     }
 
     /// Decides everything about the container that does not need the disk.
-    fn record(self, id: &ContainerId, request: &CreateRequest, image: &Image) -> Result<Record, Error> {
+    fn record(
+        self,
+        id: &ContainerId,
+        request: &CreateRequest,
+        image: &Image,
+    ) -> Result<Record, Error> {
         let mut config = request.config.clone();
         let host = request.host.clone();
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -94,10 +103,18 @@ impl Containers<'_> {
                 id.short().to_owned()
             };
         }
-        let command: Vec<String> =
-            config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten()).cloned().collect();
+        let command: Vec<String> = config
+            .entrypoint
+            .iter()
+            .flatten()
+            .chain(config.cmd.iter().flatten())
+            .cloned()
+            .collect();
         let Some((path, args)) = command.split_first().filter(|(path, _)| !path.is_empty()) else {
-            return Err(Error::Invalid(format!("no command specified, and the image `{}` has none", config.image)));
+            return Err(Error::Invalid(format!(
+                "no command specified, and the image `{}` has none",
+                config.image
+            )));
         };
         let mut inherited = Vec::new();
         for from in &host.volumes_from {
@@ -109,7 +126,14 @@ impl Containers<'_> {
                 self.find_id(other)?;
             }
         }
-        Ok(Record { path: path.clone(), args: args.to_vec(), config, host, mounts, platform: image.platform().os })
+        Ok(Record {
+            path: path.clone(),
+            args: args.to_vec(),
+            config,
+            host,
+            mounts,
+            platform: image.platform().os,
+        })
     }
 
     /// Returns the mounts of another container that `--volumes-from name[:ro|rw]` takes over.
@@ -119,8 +143,11 @@ impl Containers<'_> {
             return Err(Error::Invalid(format!("invalid volumes-from specification: `{from}`")));
         }
         let other = self.find(name)?;
-        let is_shared = |planned: &PlannedMount| matches!(planned.point.kind, MountKind::Volume | MountKind::Bind);
-        let mut mounts: Vec<PlannedMount> = other.record.mounts.into_iter().filter(is_shared).collect();
+        let is_shared = |planned: &PlannedMount| {
+            matches!(planned.point.kind, MountKind::Volume | MountKind::Bind)
+        };
+        let mut mounts: Vec<PlannedMount> =
+            other.record.mounts.into_iter().filter(is_shared).collect();
         for planned in &mut mounts {
             planned.anonymous = false;
             if mode == "ro" {
@@ -134,8 +161,7 @@ impl Containers<'_> {
     /// Makes the directory, the volumes and the row.
     fn make(
         self,
-        id: &ContainerId,
-        name: Option<&str>,
+        (id, name): (&ContainerId, Option<&str>),
         mut record: Record,
         image: &Image,
         endpoints: &[network::Membership],
@@ -166,7 +192,11 @@ impl Containers<'_> {
     }
 
     /// Makes the volume of a mount where it is missing, fills it from the image, or makes the missing source of a bind.
-    fn prepare(self, planned: &mut PlannedMount, lower: &[std::path::PathBuf]) -> Result<(), Error> {
+    fn prepare(
+        self,
+        planned: &mut PlannedMount,
+        lower: &[std::path::PathBuf],
+    ) -> Result<(), Error> {
         let volumes = self.engine.volumes();
         match planned.point.kind {
             MountKind::Volume => {
@@ -179,18 +209,28 @@ impl Containers<'_> {
                 })?;
                 volume.spec.name.clone_into(&mut planned.point.name);
                 volume.spec.name.clone_into(&mut planned.mount.source);
-                planned.point.source = volumes.data(&volume.spec.name).to_string_lossy().into_owned();
-                if !options.no_copy && options.subpath.is_empty() && volume.spec.driver_opts.is_empty() {
+                planned.point.source =
+                    volumes.data(&volume.spec.name).to_string_lossy().into_owned();
+                if !options.no_copy
+                    && options.subpath.is_empty()
+                    && volume.spec.driver_opts.is_empty()
+                {
                     volumes.fill(&volume.spec.name, lower, &planned.point.destination)?;
                 }
                 Ok(())
             }
             MountKind::Bind => {
                 let source = std::path::Path::new(&planned.point.source);
-                let create = planned.mount.bind_options.as_ref().is_some_and(|options| options.create_mountpoint);
+                let create = planned
+                    .mount
+                    .bind_options
+                    .as_ref()
+                    .is_some_and(|options| options.create_mountpoint);
                 match source.symlink_metadata() {
                     Ok(_) => Ok(()),
-                    Err(_) if create => fs::create_dir_all(source).map_err(Error::io("create", source)),
+                    Err(_) if create => {
+                        fs::create_dir_all(source).map_err(Error::io("create", source))
+                    }
                     Err(_) => Err(Error::Invalid(format!(
                         "invalid mount config for type \"bind\": bind source path does not exist: {}",
                         source.display()
@@ -218,7 +258,8 @@ impl Containers<'_> {
             container.name = insert_named(t, container, name, (&record, &live))?;
             for planned in &container.record.mounts {
                 if planned.point.kind == MountKind::Volume {
-                    let sql = "INSERT OR IGNORE INTO volume_use (volume, container) VALUES (?1, ?2)";
+                    let sql =
+                        "INSERT OR IGNORE INTO volume_use (volume, container) VALUES (?1, ?2)";
                     t.execute(sql, params![planned.point.name, container.id.as_str()])?;
                 }
             }
@@ -253,7 +294,15 @@ fn insert_named(
         let sql = "INSERT INTO container (id, name, created, image, record, state, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let status = container.live.state.status.as_str();
         let id = container.id.as_str();
-        let values = params![id, candidate, container.created.nanos(), container.image, record, live, status];
+        let values = params![
+            id,
+            candidate,
+            container.created.nanos(),
+            container.image,
+            record,
+            live,
+            status
+        ];
         match t.prepare_cached(sql)?.execute(values) {
             Ok(_) => return Ok(candidate),
             Err(rusqlite::Error::SqliteFailure(failure, _))
@@ -262,7 +311,11 @@ fn insert_named(
                 if name.is_some() {
                     let sql = "SELECT id FROM container WHERE name = ?1";
                     let by = t.query_row(sql, [&candidate], |row| row.get(0)).unwrap_or_default();
-                    return Err(Error::NameTaken { object: Object::Container, name: candidate, by });
+                    return Err(Error::NameTaken {
+                        object: Object::Container,
+                        name: candidate,
+                        by,
+                    });
                 }
                 tries += 1;
             }
@@ -288,7 +341,8 @@ fn merge(config: &mut Config, image: &ImageSettings) {
     for (name, value) in &image.labels {
         config.labels.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    let cleared = config.entrypoint.as_ref().is_some_and(|words| words.iter().all(String::is_empty));
+    let cleared =
+        config.entrypoint.as_ref().is_some_and(|words| words.iter().all(String::is_empty));
     if config.entrypoint.as_ref().is_none_or(Vec::is_empty) {
         if config.cmd.as_ref().is_none_or(Vec::is_empty) {
             config.cmd.clone_from(&image.cmd);
@@ -367,7 +421,11 @@ mod tests {
 
     #[test]
     fn the_images_settings_fill_what_is_left_open() {
-        let mut image = ImageSettings { user: "mail".into(), working_dir: "/srv".into(), ..ImageSettings::default() };
+        let mut image = ImageSettings {
+            user: "mail".into(),
+            working_dir: "/srv".into(),
+            ..ImageSettings::default()
+        };
         image.env = vec!["A=image".into(), "B=image".into()];
         image.entrypoint = Some(vec!["/entry".into()]);
         image.cmd = Some(vec!["run".into()]);
@@ -375,7 +433,10 @@ mod tests {
         merge(&mut config, &image);
         assert_eq!(config.env, ["A=own", "B=image"]);
         assert_eq!((config.user.as_str(), config.working_dir.as_str()), ("mail", "/srv"));
-        assert_eq!((config.entrypoint.unwrap(), config.cmd.unwrap()), (vec!["/entry".into()], vec!["run".to_owned()]));
+        assert_eq!(
+            (config.entrypoint.unwrap(), config.cmd.unwrap()),
+            (vec!["/entry".into()], vec!["run".to_owned()])
+        );
     }
 
     #[test]
@@ -385,7 +446,11 @@ mod tests {
         merge(&mut config, &image);
         assert_eq!(config.cmd, None);
         let image = ImageSettings { entrypoint: Some(vec!["/entry".into()]), ..image };
-        let mut config = Config { entrypoint: Some(vec![String::new()]), cmd: Some(vec!["x".into()]), ..Config::default() };
+        let mut config = Config {
+            entrypoint: Some(vec![String::new()]),
+            cmd: Some(vec!["x".into()]),
+            ..Config::default()
+        };
         merge(&mut config, &image);
         assert_eq!((config.entrypoint, config.cmd), (None, Some(vec!["x".into()])));
     }

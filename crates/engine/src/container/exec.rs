@@ -41,19 +41,29 @@ impl Containers<'_> {
         match container.live.state.status {
             Status::Running => {}
             Status::Paused => {
-                let message = format!("container {} is paused, unpause the container before exec", container.name);
+                let message = format!(
+                    "container {} is paused, unpause the container before exec",
+                    container.name
+                );
                 return Err(Error::Conflict(message));
             }
             Status::Restarting => {
-                let message = format!("container {} is restarting, wait until the container is running", container.name);
+                let message = format!(
+                    "container {} is restarting, wait until the container is running",
+                    container.name
+                );
                 return Err(Error::Conflict(message));
             }
-            _ => return Err(Error::Conflict(format!("container {} is not running", container.name))),
+            _ => {
+                return Err(Error::Conflict(format!("container {} is not running", container.name)));
+            }
         }
         if spec.cmd.is_empty() {
             return Err(Error::Invalid("no exec command specified".into()));
         }
         let stream = monitor::connect(self.engine, &container.id, &Request::Exec(spec.clone()))?;
-        stream.map(Attachment::new).ok_or_else(|| Error::Conflict(format!("container {} is not running", container.name)))
+        stream
+            .map(Attachment::new)
+            .ok_or_else(|| Error::Conflict(format!("container {} is not running", container.name)))
     }
 }

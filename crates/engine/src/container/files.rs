@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use hako_image::files::{
-    self, Change, Overlay, Owner, PackOptions, Plain, UnpackOptions, diff, open_in_root, pack_from, unpack_into,
+    self, Change, Overlay, Owner, PackOptions, Plain, UnpackOptions, diff, open_in_root, pack_from,
+    unpack_into,
 };
 use rustix::fs::OFlags;
 
@@ -37,7 +38,13 @@ impl Containers<'_> {
     ///
     /// # Errors
     /// When there is no such container or path, or `out` fails.
-    pub fn copy_out(self, name: &str, path: &str, follow: bool, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    pub fn copy_out(
+        self,
+        name: &str,
+        path: &str,
+        follow: bool,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), Error> {
         self.copy_out_as(name, path, (name_of(path), follow), out)
     }
 
@@ -55,7 +62,8 @@ impl Containers<'_> {
     ) -> Result<(), Error> {
         let container = self.find(name)?;
         let missing = no_such_path(&container, path);
-        let options = PackOptions { follow, nanoseconds: true, name: called, ..PackOptions::default() };
+        let options =
+            PackOptions { follow, nanoseconds: true, name: called, ..PackOptions::default() };
         self.with_root(&container, |root| {
             pack_from(root, Path::new(path), Plain(out), &options).map(drop).map_err(missing)
         })
@@ -65,7 +73,13 @@ impl Containers<'_> {
     ///
     /// # Errors
     /// When there is no such container or directory, or the archive is refused.
-    pub fn copy_in(self, name: &str, path: &str, tar: &mut (dyn Read + Send), how: Placement) -> Result<(), Error> {
+    pub fn copy_in(
+        self,
+        name: &str,
+        path: &str,
+        tar: &mut (dyn Read + Send),
+        how: Placement,
+    ) -> Result<(), Error> {
         let container = self.find(name)?;
         if container.record.host.readonly_rootfs && !container.is_running() {
             return Err(Error::Conflict("container rootfs is marked read-only".into()));
@@ -92,7 +106,9 @@ impl Containers<'_> {
         let layers: Vec<PathBuf> = std::iter::once(upper).chain(lower).collect();
         let tree = super::rootfs::overlay(&layers, None)?;
         let options = PackOptions { name: Some(String::new()), ..PackOptions::default() };
-        pack_from(tree.as_fd(), Path::new("/"), Plain(out), &options).map(drop).map_err(Error::below(failed))
+        pack_from(tree.as_fd(), Path::new("/"), Plain(out), &options)
+            .map(drop)
+            .map_err(Error::below(failed))
     }
 
     /// Returns what a container changed, compared with its image.
@@ -120,8 +136,13 @@ fn name_of(path: &str) -> Option<String> {
 fn is_directory(root: BorrowedFd<'_>, path: &str, container: &Container) -> Result<(), Error> {
     match open_in_root(root, path.as_bytes(), OFlags::PATH | OFlags::DIRECTORY) {
         Ok(_) => Ok(()),
-        Err(rustix::io::Errno::NOTDIR) => Err(Error::Invalid(format!("extraction point is not a directory: {path}"))),
-        Err(_) => Err(Error::Invalid(format!("Could not find the file {path} in container {}", container.name))),
+        Err(rustix::io::Errno::NOTDIR) => {
+            Err(Error::Invalid(format!("extraction point is not a directory: {path}")))
+        }
+        Err(_) => Err(Error::Invalid(format!(
+            "Could not find the file {path} in container {}",
+            container.name
+        ))),
     }
 }
 

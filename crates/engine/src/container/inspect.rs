@@ -27,7 +27,11 @@ impl Containers<'_> {
     pub fn describe(self, container: &Container, size: bool) -> Result<ContainerInspect, Error> {
         let directory = container.directory(self.engine);
         let text = |name: &str| directory.join(name).to_string_lossy().into_owned();
-        let (size_rw, size_root_fs) = if size { self.size(container).map(|(a, b)| (Some(a), Some(b)))? } else { (None, None) };
+        let (size_rw, size_root_fs) = if size {
+            self.size(container).map(|(a, b)| (Some(a), Some(b)))?
+        } else {
+            (None, None)
+        };
         let mut config = container.record.config.clone();
         if config.user == "0" && container.record.config.user.is_empty() {
             config.user.clear();
@@ -84,7 +88,8 @@ impl Containers<'_> {
     /// When the database fails.
     pub fn network_settings(self, container: &Container) -> Result<NetworkSettings, Error> {
         let connection = self.engine.database().connection();
-        let mut settings = NetworkSettings { ports: self.ports(container)?, ..NetworkSettings::default() };
+        let mut settings =
+            NetworkSettings { ports: self.ports(container)?, ..NetworkSettings::default() };
         if container.is_running() && !container.record.host.network_mode.starts_with("container:") {
             settings.sandbox_id = container.id.as_str().to_owned();
             settings.sandbox_key = format!("/proc/{}/ns/net", container.live.state.pid);
@@ -92,9 +97,14 @@ impl Containers<'_> {
         for row in network::memberships(connection, &container.id)? {
             let Ok(network) = self.engine.networks().find(&row.network) else { continue };
             let mut endpoint = EndpointSettings {
-                ipam_config: (row.config.ipv4_address.is_some() || row.config.ipv6_address.is_some()).then(|| {
+                ipam_config: (row.config.ipv4_address.is_some()
+                    || row.config.ipv6_address.is_some())
+                .then(|| {
                     let mut wanted = serde_json::Map::new();
-                    for (key, value) in [("IPv4Address", &row.config.ipv4_address), ("IPv6Address", &row.config.ipv6_address)] {
+                    for (key, value) in [
+                        ("IPv4Address", &row.config.ipv4_address),
+                        ("IPv6Address", &row.config.ipv6_address),
+                    ] {
                         if let Some(value) = value {
                             wanted.insert(key.into(), value.clone().into());
                         }
@@ -103,7 +113,8 @@ impl Containers<'_> {
                 }),
                 links: (!row.config.links.is_empty()).then(|| row.config.links.clone()),
                 aliases: (!row.config.aliases.is_empty()).then(|| row.config.aliases.clone()),
-                driver_opts: (!row.config.driver_opts.is_empty()).then(|| row.config.driver_opts.clone()),
+                driver_opts: (!row.config.driver_opts.is_empty())
+                    .then(|| row.config.driver_opts.clone()),
                 gw_priority: row.config.gw_priority,
                 network_id: network.id.clone(),
                 mac_address: row.mac.clone().unwrap_or_default(),
@@ -120,12 +131,21 @@ impl Containers<'_> {
     }
 
     /// Returns a container's ports: those exposed, and where the host offers them.
-    fn ports(self, container: &Container) -> Result<BTreeMap<String, Option<Vec<PortBinding>>>, Error> {
+    fn ports(
+        self,
+        container: &Container,
+    ) -> Result<BTreeMap<String, Option<Vec<PortBinding>>>, Error> {
         let mut ports: BTreeMap<String, Option<Vec<PortBinding>>> = BTreeMap::new();
         if !container.is_running() {
             return Ok(ports);
         }
-        for port in container.record.config.exposed_ports.keys().chain(container.record.host.port_bindings.keys()) {
+        for port in container
+            .record
+            .config
+            .exposed_ports
+            .keys()
+            .chain(container.record.host.port_bindings.keys())
+        {
             for (number, protocol) in hako_types::port::parse_exposed(port).unwrap_or_default() {
                 ports.insert(format!("{number}/{protocol}"), None);
             }
@@ -133,8 +153,12 @@ impl Containers<'_> {
         let sql = "SELECT protocol, host_ip, host_port, target_port FROM port WHERE container = ?1 ORDER BY target_port, host_ip, host_port";
         let mut statement = self.engine.database().connection().prepare_cached(sql)?;
         let rows = statement.query_map([container.id.as_str()], |row| {
-            let (protocol, ip, port, target): (String, String, u16, u16) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((format!("{target}/{protocol}"), PortBinding { host_ip: ip, host_port: port.to_string() }))
+            let (protocol, ip, port, target): (String, String, u16, u16) =
+                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((
+                format!("{target}/{protocol}"),
+                PortBinding { host_ip: ip, host_port: port.to_string() },
+            ))
         })?;
         for row in rows {
             let (port, binding) = row?;
@@ -144,9 +168,17 @@ impl Containers<'_> {
     }
 }
 
-fn fill_addresses(endpoint: &mut EndpointSettings, network: &network::Network, row: &network::EndpointRow) {
+fn fill_addresses(
+    endpoint: &mut EndpointSettings,
+    network: &network::Network,
+    row: &network::EndpointRow,
+) {
     for (config, prefix) in network.spec.ipam.config.iter().zip(network.prefixes()) {
-        let (address, gateway) = if prefix.is_ipv4() { (&row.ipv4, &config.gateway) } else { (&row.ipv6, &config.gateway) };
+        let (address, gateway) = if prefix.is_ipv4() {
+            (&row.ipv4, &config.gateway)
+        } else {
+            (&row.ipv6, &config.gateway)
+        };
         let Some(address) = address else { continue };
         if prefix.is_ipv4() {
             endpoint.ip_address.clone_from(address);
@@ -160,7 +192,11 @@ fn fill_addresses(endpoint: &mut EndpointSettings, network: &network::Network, r
     }
 }
 
-fn names(connection: &hako_store::rusqlite::Connection, network: &str, container: &Container) -> Result<Vec<String>, Error> {
+fn names(
+    connection: &hako_store::rusqlite::Connection,
+    network: &str,
+    container: &Container,
+) -> Result<Vec<String>, Error> {
     let sql = "SELECT name FROM endpoint_name WHERE network = ?1 AND container = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![network, container.id.as_str()], |row| row.get(0))?;

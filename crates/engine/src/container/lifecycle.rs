@@ -10,12 +10,12 @@ use hako_types::ObjectName;
 use serde::{Deserialize, Serialize};
 
 use super::{Container, Containers};
+use crate::Error;
 use crate::attach::{Attachment, Frame};
 use crate::error::Object;
 use crate::log::{LogOptions, Policy, Reader};
 use crate::model::{Config, Map, Status};
 use crate::monitor::{self, Arguments, Request};
-use crate::Error;
 
 /// Which of a program's streams a client wants.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -65,9 +65,15 @@ impl Containers<'_> {
         let stream = self.spawn_monitor(&container, &lock)?;
         // From here on only the monitor holds the lock.
         drop(lock);
-        let lost = || Error::Conflict(format!("the monitor of `{}` ended before the container was started", container.name));
+        let lost = || {
+            Error::Conflict(format!(
+                "the monitor of `{}` ended before the container was started",
+                container.name
+            ))
+        };
         let request = Request::Start { streams: options.attach, size: options.size };
-        let body = serde_json::to_vec(&request).map_err(|error| Error::Invalid(error.to_string()))?;
+        let body =
+            serde_json::to_vec(&request).map_err(|error| Error::Invalid(error.to_string()))?;
         Frame::Request(body).write(&stream).map_err(|_| lost())?;
         match Frame::read(&stream) {
             Ok(Some(Frame::Started(_))) => Ok(options.attach.map(|_| Attachment::new(stream))),
@@ -77,10 +83,18 @@ impl Containers<'_> {
     }
 
     /// A container that runs already is fine; one that waits to be restarted too.
-    fn start_running(self, container: &Container, options: StartOptions) -> Result<Option<Attachment>, Error> {
+    fn start_running(
+        self,
+        container: &Container,
+        options: StartOptions,
+    ) -> Result<Option<Attachment>, Error> {
         match container.live.state.status {
-            Status::Paused => Err(Error::Conflict("cannot start a paused container, try unpause instead".into())),
-            Status::Removing => Err(Error::Conflict(format!("container {} is being removed", container.name))),
+            Status::Paused => {
+                Err(Error::Conflict("cannot start a paused container, try unpause instead".into()))
+            }
+            Status::Removing => {
+                Err(Error::Conflict(format!("container {} is being removed", container.name)))
+            }
             _ => match options.attach {
                 Some(streams) => self.attach(container.id.as_str(), streams).map(Some),
                 None => Ok(None),
@@ -126,10 +140,16 @@ impl Containers<'_> {
         let container = self.find(name)?;
         match container.live.state.status {
             Status::Paused => {
-                return Err(Error::Conflict("You cannot attach to a paused container, unpause it first".into()));
+                return Err(Error::Conflict(
+                    "You cannot attach to a paused container, unpause it first".into(),
+                ));
             }
             Status::Running | Status::Restarting => {}
-            _ => return Err(Error::Conflict("You cannot attach to a stopped container, start it first".into())),
+            _ => {
+                return Err(Error::Conflict(
+                    "You cannot attach to a stopped container, start it first".into(),
+                ));
+            }
         }
         let stream = monitor::connect(self.engine, &container.id, &Request::Attach(streams))?;
         stream.map(Attachment::new).ok_or_else(|| not_running(&container))
@@ -143,7 +163,10 @@ impl Containers<'_> {
     pub fn stop(self, name: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<(), Error> {
         let container = self.find(name)?;
         let signal = signal.map(signal_number).transpose()?;
-        if !matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting) {
+        if !matches!(
+            container.live.state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        ) {
             return self.mark_stopped(container);
         }
         let request = Request::Stop { signal, timeout: stop_timeout(&container, timeout) };
@@ -178,11 +201,20 @@ impl Containers<'_> {
     ///
     /// # Errors
     /// As [`stop`](Self::stop) and [`start`](Self::start).
-    pub fn restart(self, name: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<(), Error> {
+    pub fn restart(
+        self,
+        name: &str,
+        signal: Option<&str>,
+        timeout: Option<i64>,
+    ) -> Result<(), Error> {
         let container = self.find(name)?;
         let number = signal.map(signal_number).transpose()?;
-        if matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting) {
-            let request = Request::Restart { signal: number, timeout: stop_timeout(&container, timeout) };
+        if matches!(
+            container.live.state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        ) {
+            let request =
+                Request::Restart { signal: number, timeout: stop_timeout(&container, timeout) };
             match monitor::ask(self.engine, &container.id, &request) {
                 Err(Error::Conflict(_)) if !self.is_alive(&container)? => {}
                 other => return other,
@@ -206,8 +238,13 @@ impl Containers<'_> {
                     other => other,
                 }
             }
-            Status::Restarting => self.ask_or_gone(&container, &Request::Stop { signal: Some(signal), timeout: 0 }),
-            _ => Err(Error::Conflict(format!("cannot kill container: {name}: container {} is not running", container.name))),
+            Status::Restarting => {
+                self.ask_or_gone(&container, &Request::Stop { signal: Some(signal), timeout: 0 })
+            }
+            _ => Err(Error::Conflict(format!(
+                "cannot kill container: {name}: container {} is not running",
+                container.name
+            ))),
         }
     }
 
@@ -217,7 +254,8 @@ impl Containers<'_> {
     /// When there is no such container, or it does not run or is frozen.
     pub fn pause(self, name: &str) -> Result<(), Error> {
         let container = self.find(name)?;
-        monitor::ask(self.engine, &container.id, &Request::Pause).map_err(|error| named(error, &container))
+        monitor::ask(self.engine, &container.id, &Request::Pause)
+            .map_err(|error| named(error, &container))
     }
 
     /// Lets a frozen container go on.
@@ -226,7 +264,8 @@ impl Containers<'_> {
     /// When there is no such container, or it is not frozen.
     pub fn unpause(self, name: &str) -> Result<(), Error> {
         let container = self.find(name)?;
-        monitor::ask(self.engine, &container.id, &Request::Unpause).map_err(|error| named(error, &container))
+        monitor::ask(self.engine, &container.id, &Request::Unpause)
+            .map_err(|error| named(error, &container))
     }
 
     /// Gives a container's terminal another size.
@@ -245,20 +284,26 @@ impl Containers<'_> {
     pub fn wait(self, name: &str, condition: Wait) -> Result<i32, Error> {
         let container = self.find(name)?;
         let next = condition == Wait::NextExit;
-        let is_live = matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting);
-        if is_live || next {
-            if let Some(stream) = monitor::connect(self.engine, &container.id, &Request::Wait { next })? {
-                while let Ok(Some(frame)) = Frame::read(&stream) {
-                    if let Frame::Exit(code) = frame {
-                        return self.removed_too(&container, condition, code);
-                    }
+        let is_live = matches!(
+            container.live.state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        );
+        if (is_live || next)
+            && let Some(stream) =
+                monitor::connect(self.engine, &container.id, &Request::Wait { next })?
+        {
+            while let Ok(Some(frame)) = Frame::read(&stream) {
+                if let Frame::Exit(code) = frame {
+                    return self.removed_too(&container, condition, code);
                 }
             }
         }
         if next && !is_live {
             return self.wait_for_start(&container);
         }
-        let code = self.load(&container.id)?.map_or(container.live.state.exit_code, |now| now.live.state.exit_code);
+        let code = self
+            .load(&container.id)?
+            .map_or(container.live.state.exit_code, |now| now.live.state.exit_code);
         self.removed_too(&container, condition, code)
     }
 
@@ -273,7 +318,9 @@ impl Containers<'_> {
     fn wait_for_start(self, container: &Container) -> Result<i32, Error> {
         loop {
             std::thread::sleep(std::time::Duration::from_millis(20));
-            let Some(now) = self.load(&container.id)? else { return Ok(container.live.state.exit_code) };
+            let Some(now) = self.load(&container.id)? else {
+                return Ok(container.live.state.exit_code);
+            };
             if now.live.state.started_at != container.live.state.started_at {
                 return self.wait(container.id.as_str(), Wait::NotRunning);
             }
@@ -290,20 +337,30 @@ impl Containers<'_> {
         let checked: Result<ObjectName, _> = new.parse();
         checked.map_err(|error| Error::Invalid(format!("Invalid container name: {error}")))?;
         if container.name == new {
-            return Err(Error::Invalid("Renaming a container with the same name as its current name".into()));
+            return Err(Error::Invalid(
+                "Renaming a container with the same name as its current name".into(),
+            ));
         }
         self.engine.database().write(|t| {
-            match t.execute("UPDATE container SET name = ?2 WHERE id = ?1", params![container.id.as_str(), new]) {
+            match t.execute(
+                "UPDATE container SET name = ?2 WHERE id = ?1",
+                params![container.id.as_str(), new],
+            ) {
                 Err(rusqlite::Error::SqliteFailure(failure, _))
                     if failure.code == rusqlite::ErrorCode::ConstraintViolation =>
                 {
                     let sql = "SELECT id FROM container WHERE name = ?1";
                     let by = t.query_row(sql, [new], |row| row.get(0)).unwrap_or_default();
-                    return Err(Error::NameTaken { object: Object::Container, name: new.to_owned(), by });
+                    return Err(Error::NameTaken {
+                        object: Object::Container,
+                        name: new.to_owned(),
+                        by,
+                    });
                 }
                 other => drop(other?),
             }
-            let sql = "UPDATE OR REPLACE endpoint_name SET name = ?3 WHERE container = ?1 AND name = ?2";
+            let sql =
+                "UPDATE OR REPLACE endpoint_name SET name = ?3 WHERE container = ?1 AND name = ?2";
             t.execute(sql, params![container.id.as_str(), container.name, new])?;
             Ok(())
         })?;
@@ -320,7 +377,10 @@ impl Containers<'_> {
         let container = self.find(name)?;
         let config = &container.record.host.log_config;
         if !Policy::read(config)?.kept {
-            return Err(Error::Conflict(format!("configured logging driver `{}` does not support reading", config.kind)));
+            return Err(Error::Conflict(format!(
+                "configured logging driver `{}` does not support reading",
+                config.kind
+            )));
         }
         let path = self.lock_path(&container.id);
         let alive = move || Lock::is_held(&path).unwrap_or(false);
@@ -338,8 +398,11 @@ impl Containers<'_> {
         if !container.is_running() {
             return Err(not_running(&container));
         }
-        let cgroup = monitor::cgroup_of(self.engine, &container)?.ok_or_else(|| not_running(&container))?;
-        cgroup.pids().map_err(Error::below(format!("cannot list the processes of `{}`", container.name)))
+        let cgroup =
+            monitor::cgroup_of(self.engine, &container)?.ok_or_else(|| not_running(&container))?;
+        cgroup
+            .pids()
+            .map_err(Error::below(format!("cannot list the processes of `{}`", container.name)))
     }
 }
 
@@ -416,7 +479,9 @@ pub(crate) fn signal_number(text: &str) -> Result<i32, Error> {
     }
     let offset = |rest: &str, sign: char| match rest {
         "" => Some(0),
-        rest => rest.strip_prefix(sign)?.parse::<i32>().ok().filter(|offset| (0..=30).contains(offset)),
+        rest => {
+            rest.strip_prefix(sign)?.parse::<i32>().ok().filter(|offset| (0..=30).contains(offset))
+        }
     };
     if let Some(rest) = name.strip_prefix("RTMIN") {
         return offset(rest, '+').map(|offset| 34 + offset).ok_or_else(bad);
@@ -433,7 +498,14 @@ mod tests {
 
     #[test]
     fn signals_are_known_by_name_and_number() {
-        for (text, want) in [("9", 9), ("kill", 9), ("SIGUSR1", 10), ("hup", 1), ("RTMIN+3", 37), ("SIGRTMAX-1", 63)] {
+        for (text, want) in [
+            ("9", 9),
+            ("kill", 9),
+            ("SIGUSR1", 10),
+            ("hup", 1),
+            ("RTMIN+3", 37),
+            ("SIGRTMAX-1", 63),
+        ] {
             assert_eq!(signal_number(text).unwrap(), want);
         }
         for bad in ["", "0", "65", "NONSENSE", "RTMIN+99", "-1"] {

@@ -11,10 +11,12 @@ mod exec;
 mod files;
 mod inspect;
 mod lifecycle;
+mod limits;
 mod mounts;
 mod names;
 mod prune;
 mod remove;
+pub(crate) mod rights;
 pub(crate) mod rootfs;
 pub(crate) mod spec;
 mod stats;
@@ -36,8 +38,8 @@ pub use commit::CommitRequest;
 pub use create::{CreateRequest, Created};
 pub use exec::ExecSpec;
 pub use files::{PathStat, Placement};
-pub use lifecycle::{StartOptions, Streams, Wait};
 pub(crate) use lifecycle::stop_signal;
+pub use lifecycle::{StartOptions, Streams, Wait};
 pub use prune::PruneFilter;
 pub use remove::RemoveOptions;
 pub use spec::INIT as TINY_INIT;
@@ -158,7 +160,8 @@ impl<'a> Containers<'a> {
         if !bare.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(Error::no_such(Object::Container, name));
         }
-        let mut statement = connection.prepare_cached("SELECT id FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")?;
+        let mut statement = connection
+            .prepare_cached("SELECT id FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")?;
         let found: Vec<String> = statement.query_map([bare], read)?.collect::<Result<_, _>>()?;
         match found.as_slice() {
             [] => Err(Error::no_such(Object::Container, name)),
@@ -209,7 +212,10 @@ impl<'a> Containers<'a> {
     pub(crate) fn save_record(self, id: &ContainerId, record: &Record) -> Result<(), Error> {
         let text = to_json(record)?;
         self.engine.database().write(|t| {
-            t.execute("UPDATE container SET record = ?2 WHERE id = ?1", params![id.as_str(), text])?;
+            t.execute(
+                "UPDATE container SET record = ?2 WHERE id = ?1",
+                params![id.as_str(), text],
+            )?;
             Ok(())
         })
     }
@@ -223,7 +229,10 @@ impl<'a> Containers<'a> {
     /// held is freed.
     fn corrected(self, container: Container) -> Result<Option<Container>, Error> {
         let status = container.live.state.status;
-        if !matches!(status, Status::Running | Status::Paused | Status::Restarting | Status::Removing) {
+        if !matches!(
+            status,
+            Status::Running | Status::Paused | Status::Restarting | Status::Removing
+        ) {
             return Ok(Some(container));
         }
         let path = self.lock_path(&container.id);
@@ -256,7 +265,8 @@ impl<'a> Containers<'a> {
                 }
                 let state = &mut container.live.state;
                 state.status = Status::Exited;
-                (state.running, state.paused, state.restarting, state.pid) = (false, false, false, 0);
+                (state.running, state.paused, state.restarting, state.pid) =
+                    (false, false, false, 0);
                 state.exit_code = 137;
                 state.error = "its monitor was killed".into();
                 state.finished_at = Moment::now();
@@ -284,15 +294,22 @@ fn read_row(row: &Row<'_>) -> Result<Container, rusqlite::Error> {
 }
 
 /// Reads the JSON of column `index`.
-pub(crate) fn parse_json<T: DeserializeOwned>(index: usize, text: &str) -> Result<T, rusqlite::Error> {
+pub(crate) fn parse_json<T: DeserializeOwned>(
+    index: usize,
+    text: &str,
+) -> Result<T, rusqlite::Error> {
     serde_json::from_str(text).map_err(|error| conversion(index, error))
 }
 
 /// Writes the JSON of a column.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Invalid(format!("cannot be kept as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| Error::Invalid(format!("cannot be kept as JSON: {error}")))
 }
 
-fn conversion(index: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+fn conversion(
+    index: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error))
 }

@@ -27,7 +27,8 @@ pub(super) fn plan(
     for mount in &host.mounts {
         own.push(from_mount(mount)?);
     }
-    let mut targets: Vec<String> = own.iter().map(|planned| planned.point.destination.clone()).collect();
+    let mut targets: Vec<String> =
+        own.iter().map(|planned| planned.point.destination.clone()).collect();
     targets.extend(host.tmpfs.keys().map(|target| clean(target)));
     targets.sort();
     if let Some(twice) = targets.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -72,7 +73,8 @@ fn from_bind(text: &str) -> Result<PlannedMount, Error> {
     if source.starts_with('/') {
         mount.kind = MountKind::Bind;
         mount.source = clean(source);
-        mount.bind_options = Some(BindOptions { create_mountpoint: true, ..BindOptions::default() });
+        mount.bind_options =
+            Some(BindOptions { create_mountpoint: true, ..BindOptions::default() });
     } else {
         let name: Result<ObjectName, _> = source.parse();
         name.map_err(|error| bad(&format!("{error}; a path of the host begins with / or ./")))?;
@@ -93,11 +95,15 @@ fn apply_option(mount: &mut Mount, option: &str) -> Option<()> {
         "nocopy" if mount.kind == MountKind::Volume => {
             mount.volume_options.get_or_insert_default().no_copy = true;
         }
-        "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" if mount.kind == MountKind::Bind => {
+        "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave"
+            if mount.kind == MountKind::Bind =>
+        {
             option.clone_into(&mut mount.bind_options.get_or_insert_default().propagation);
         }
         "rbind" if mount.kind == MountKind::Bind => {}
-        "bind" if mount.kind == MountKind::Bind => mount.bind_options.get_or_insert_default().non_recursive = true,
+        "bind" if mount.kind == MountKind::Bind => {
+            mount.bind_options.get_or_insert_default().non_recursive = true
+        }
         _ => return None,
     }
     Some(())
@@ -106,13 +112,18 @@ fn apply_option(mount: &mut Mount, option: &str) -> Option<()> {
 fn from_mount(mount: &Mount) -> Result<PlannedMount, Error> {
     let mut mount = mount.clone();
     mount.target = target_path(&mount.target)?;
-    let bad = |why: &str| Error::Invalid(format!("invalid mount config for `{}`: {why}", mount.target));
+    let bad =
+        |why: &str| Error::Invalid(format!("invalid mount config for `{}`: {why}", mount.target));
     match mount.kind {
         MountKind::Bind => {
             if !mount.source.starts_with('/') {
                 return Err(bad("the source of a bind mount must be an absolute path"));
             }
-            let propagation = mount.bind_options.as_ref().map(|options| options.propagation.clone()).unwrap_or_default();
+            let propagation = mount
+                .bind_options
+                .as_ref()
+                .map(|options| options.propagation.clone())
+                .unwrap_or_default();
             let point = MountPoint {
                 kind: MountKind::Bind,
                 source: mount.source.clone(),
@@ -128,7 +139,11 @@ fn from_mount(mount: &Mount) -> Result<PlannedMount, Error> {
                 let name: Result<ObjectName, _> = mount.source.parse();
                 name.map_err(|error| bad(&error.to_string()))?;
             }
-            let driver = mount.volume_options.as_ref().map(|options| options.driver.clone()).unwrap_or_default();
+            let driver = mount
+                .volume_options
+                .as_ref()
+                .map(|options| options.driver.clone())
+                .unwrap_or_default();
             let anonymous = mount.source.is_empty();
             let mut planned = from_volume(mount, &driver);
             planned.anonymous = anonymous;
@@ -180,11 +195,15 @@ fn from_volume(mut mount: Mount, driver: &str) -> PlannedMount {
 /// Checks a path inside the container and returns it without `.`, `..` and doubled slashes.
 pub(super) fn target_path(text: &str) -> Result<String, Error> {
     if !text.starts_with('/') {
-        return Err(Error::Invalid(format!("invalid mount path: '{text}' mount path must be absolute")));
+        return Err(Error::Invalid(format!(
+            "invalid mount path: '{text}' mount path must be absolute"
+        )));
     }
     let path = clean(text);
     if path == "/" {
-        return Err(Error::Invalid(format!("invalid mount path: '{text}': destination can't be '/'")));
+        return Err(Error::Invalid(format!(
+            "invalid mount path: '{text}': destination can't be '/'"
+        )));
     }
     Ok(path)
 }
@@ -215,11 +234,19 @@ mod tests {
 
     #[test]
     fn short_forms_become_binds_and_volumes() {
-        let planned = plan(&Config::default(), &host(&["/a/../b:/x/:ro,rslave", "vol:/y"]), Vec::new()).unwrap();
-        assert_eq!((planned[0].point.source.as_str(), planned[0].point.destination.as_str()), ("/b", "/x"));
+        let planned =
+            plan(&Config::default(), &host(&["/a/../b:/x/:ro,rslave", "vol:/y"]), Vec::new())
+                .unwrap();
+        assert_eq!(
+            (planned[0].point.source.as_str(), planned[0].point.destination.as_str()),
+            ("/b", "/x")
+        );
         assert!(!planned[0].point.rw);
         assert_eq!(planned[0].point.propagation, "rslave");
-        assert_eq!((planned[1].point.kind, planned[1].point.name.as_str()), (MountKind::Volume, "vol"));
+        assert_eq!(
+            (planned[1].point.kind, planned[1].point.name.as_str()),
+            (MountKind::Volume, "vol")
+        );
     }
 
     #[test]
@@ -227,13 +254,15 @@ mod tests {
         for bad in ["/tmp:relative", "/tmp:/", "a/b:/d", "x", "/a:/b:nonsense", "/a:/b:ro:x"] {
             assert!(plan(&Config::default(), &host(&[bad]), Vec::new()).is_err(), "{bad}");
         }
-        let error = plan(&Config::default(), &host(&["vol:/d", "web:/d/"]), Vec::new()).unwrap_err();
+        let error =
+            plan(&Config::default(), &host(&["vol:/d", "web:/d/"]), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "Duplicate mount point: /d");
     }
 
     #[test]
     fn an_images_volume_gives_way_to_ones_own_mount() {
-        let config = Config { volumes: [("/data".to_owned(), Empty {})].into(), ..Config::default() };
+        let config =
+            Config { volumes: [("/data".to_owned(), Empty {})].into(), ..Config::default() };
         assert!(plan(&config, &host(&[]), Vec::new()).unwrap()[0].anonymous);
         let planned = plan(&config, &host(&["/own:/data"]), Vec::new()).unwrap();
         assert_eq!((planned.len(), planned[0].point.kind), (1, MountKind::Bind));

@@ -21,7 +21,9 @@ impl PruneFilter {
     pub fn takes(&self, labels: &crate::model::Map, created: Moment) -> bool {
         self.until.is_none_or(|until| created < until)
             && self.labels.iter().all(|(name, value, wanted)| {
-                let has = labels.get(name).is_some_and(|found| value.as_ref().is_none_or(|value| value == found));
+                let has = labels
+                    .get(name)
+                    .is_some_and(|found| value.as_ref().is_none_or(|value| value == found));
                 has == *wanted
             })
     }
@@ -38,7 +40,9 @@ impl Containers<'_> {
         };
         let (mut removed, mut freed) = (Vec::new(), 0);
         for container in self.list()? {
-            if !ended(&container) || !filter.takes(&container.record.config.labels, container.created) {
+            if !ended(&container)
+                || !filter.takes(&container.record.config.labels, container.created)
+            {
                 continue;
             }
             let size = super::inspect::disk_size(&container.directory(self.engine));

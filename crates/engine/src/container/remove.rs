@@ -28,10 +28,17 @@ impl Containers<'_> {
     pub fn remove(self, name: &str, options: RemoveOptions) -> Result<(), Error> {
         let container = self.find(name)?;
         let path = self.lock_path(&container.id);
-        let is_live = matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting);
+        let is_live = matches!(
+            container.live.state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        );
         if is_live {
             if !options.force {
-                let word = if container.live.state.paused { "paused" } else { container.live.state.status.as_str() };
+                let word = if container.live.state.paused {
+                    "paused"
+                } else {
+                    container.live.state.status.as_str()
+                };
                 return Err(Error::Conflict(format!(
                     "cannot remove container \"/{}\": container is {word}: stop the container before removing or force remove",
                     container.name
@@ -46,11 +53,16 @@ impl Containers<'_> {
         // The lock is held by a monitor at its end, or by somebody who removes the container too.
         let lock = match Lock::exclusive(&path) {
             Ok(lock) => lock,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return self.forget(&container.id),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return self.forget(&container.id);
+            }
             Err(error) => return Err(Error::io("lock", &path)(error)),
         };
         let Some(container) = self.load_as_written(&container.id)? else { return Ok(()) };
-        if matches!(container.live.state.status, Status::Running | Status::Paused | Status::Restarting) {
+        if matches!(
+            container.live.state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        ) {
             monitor::release(self.engine, &container)?;
         }
         let mut live = container.live.clone();
@@ -87,15 +99,21 @@ impl Containers<'_> {
     pub(crate) fn forget(self, id: &ContainerId) -> Result<(), Error> {
         self.engine.database().write(|t| {
             for table in ["endpoint", "endpoint_name", "port", "volume_use"] {
-                t.prepare_cached(&format!("DELETE FROM {table} WHERE container = ?1"))?.execute([id.as_str()])?;
+                t.prepare_cached(&format!("DELETE FROM {table} WHERE container = ?1"))?
+                    .execute([id.as_str()])?;
             }
-            t.prepare_cached("DELETE FROM container WHERE id = ?1")?.execute(params![id.as_str()])?;
+            t.prepare_cached("DELETE FROM container WHERE id = ?1")?
+                .execute(params![id.as_str()])?;
             Ok(())
         })
     }
 
     fn delete_volumes(self, container: &Container) -> Result<(), Error> {
-        let own = container.record.mounts.iter().filter(|planned| planned.anonymous && planned.point.kind == MountKind::Volume);
+        let own = container
+            .record
+            .mounts
+            .iter()
+            .filter(|planned| planned.anonymous && planned.point.kind == MountKind::Volume);
         let names: BTreeSet<&str> = own.map(|planned| planned.point.name.as_str()).collect();
         for name in names {
             self.engine.volumes().delete(name)?;

@@ -1,6 +1,6 @@
 //! Changing the limits of a container, while it runs too.
 
-use super::{Container, Containers, check, spec};
+use super::{Container, Containers, check, limits};
 use crate::model::{HostConfig, Map, RestartPolicy};
 use crate::{Error, monitor};
 
@@ -46,8 +46,13 @@ impl Containers<'_> {
         let container = self.find(name)?;
         let mut record = container.record.clone();
         apply(&mut record.host, request);
-        if record.host.auto_remove && request.restart_policy.as_ref().is_some_and(|policy| policy.name != "no") {
-            return Err(Error::Invalid("Restart policy cannot be updated because AutoRemove is enabled for the container".into()));
+        if record.host.auto_remove
+            && request.restart_policy.as_ref().is_some_and(|policy| policy.name != "no")
+        {
+            return Err(Error::Invalid(
+                "Restart policy cannot be updated because AutoRemove is enabled for the container"
+                    .into(),
+            ));
         }
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         check::check(&record.config, &record.host, cpus)?;
@@ -61,10 +66,12 @@ impl Containers<'_> {
 
     fn apply_now(self, container: &Container, host: &HostConfig) -> Result<(), Error> {
         let Some(mut cgroup) = monitor::cgroup_of(self.engine, container)? else { return Ok(()) };
-        let mut resources = spec::resources(host, &[])?;
+        let mut resources = limits::resources(host, &[])?;
         // The devices do not change, and rules without those of this container would take some away.
         resources.devices.clear();
-        cgroup.update(&resources).map_err(Error::below(format!("cannot update the container `{}`", container.name)))
+        cgroup
+            .update(&resources)
+            .map_err(Error::below(format!("cannot update the container `{}`", container.name)))
     }
 }
 
@@ -91,7 +98,11 @@ fn apply(host: &mut HostConfig, request: &UpdateRequest) {
         host.pids_limit = request.pids_limit;
     }
     // Docker keeps swap at twice the memory where nobody asked for another limit.
-    if request.memory_swap.is_none() && request.memory.is_some() && host.memory_swap > 0 && host.memory_swap < host.memory {
+    if request.memory_swap.is_none()
+        && request.memory.is_some()
+        && host.memory_swap > 0
+        && host.memory_swap < host.memory
+    {
         host.memory_swap = host.memory.saturating_mul(2);
     }
 }

@@ -30,7 +30,8 @@ impl Policy {
         let kept = !matches!(config.kind.as_str(), "none" | "journald" | "syslog");
         let mut policy = Self { kept, max_size: DEFAULT_SIZE, max_file: DEFAULT_FILES };
         for (name, value) in &config.config {
-            let bad = || Error::Invalid(format!("invalid value `{value}` of the log option `{name}`"));
+            let bad =
+                || Error::Invalid(format!("invalid value `{value}` of the log option `{name}`"));
             match name.as_str() {
                 "max-size" if value == "-1" => policy.max_size = 0,
                 "max-size" => {
@@ -42,12 +43,19 @@ impl Policy {
                         policy.max_file = 1;
                     }
                 }
-                "max-file" => policy.max_file = value.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?,
-                "compress" | "mode" | "max-buffer-size" | "labels" | "labels-regex" | "env" | "env-regex" | "tag" => {}
-                "syslog-address" | "syslog-facility" | "syslog-format" if config.kind == "syslog" => {}
+                "max-file" => {
+                    policy.max_file =
+                        value.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?
+                }
+                "compress" | "mode" | "max-buffer-size" | "labels" | "labels-regex" | "env"
+                | "env-regex" | "tag" => {}
+                "syslog-address" | "syslog-facility" | "syslog-format"
+                    if config.kind == "syslog" => {}
                 _ => {
                     let kind = if config.kind.is_empty() { "json-file" } else { &config.kind };
-                    return Err(Error::Invalid(format!("unknown log opt '{name}' for {kind} log driver")));
+                    return Err(Error::Invalid(format!(
+                        "unknown log opt '{name}' for {kind} log driver"
+                    )));
                 }
             }
         }
@@ -66,7 +74,10 @@ mod tests {
             Policy::read(&LogConfig { kind: "json-file".into(), config })
         };
         assert_eq!(read(&[]).unwrap(), Policy { kept: true, max_size: 20 << 20, max_file: 5 });
-        assert_eq!(read(&[("max-size", "10k")]).unwrap(), Policy { kept: true, max_size: 10240, max_file: 1 });
+        assert_eq!(
+            read(&[("max-size", "10k")]).unwrap(),
+            Policy { kept: true, max_size: 10240, max_file: 1 }
+        );
         assert_eq!(read(&[("max-size", "-1")]).unwrap().max_size, 0);
         assert!(read(&[("max-file", "0")]).is_err());
         assert!(read(&[("nonsense", "1")]).is_err());

@@ -52,7 +52,10 @@ pub struct Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("path", &self.path).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("path", &self.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +77,11 @@ impl Reader {
     ///
     /// # Errors
     /// When a file of it cannot be read.
-    pub fn open(path: &Path, options: LogOptions, alive: impl FnMut() -> bool + Send + 'static) -> io::Result<Self> {
+    pub fn open(
+        path: &Path,
+        options: LogOptions,
+        alive: impl FnMut() -> bool + Send + 'static,
+    ) -> io::Result<Self> {
         let mut reader = Self {
             path: path.to_owned(),
             older: VecDeque::new(),
@@ -112,12 +119,17 @@ impl Reader {
         let (mut number, mut lines) = (0, 0);
         let mut is_open = false;
         loop {
-            let Some(file) = open_part(&part(&self.path, number))?.map(BufReader::into_inner) else { break };
+            let Some(file) = open_part(&part(&self.path, number))?.map(BufReader::into_inner)
+            else {
+                break;
+            };
             let length = file.metadata()?.len();
             let mut back = Backwards::new(&file, length);
             while lines <= count {
                 let Some(line) = back.next()? else { break };
-                let Some(entry) = parse(&line).filter(|entry| self.wants_stream(entry)) else { continue };
+                let Some(entry) = parse(&line).filter(|entry| self.wants_stream(entry)) else {
+                    continue;
+                };
                 if self.options.until.is_some_and(|until| entry.time > until) {
                     continue;
                 }
@@ -271,7 +283,9 @@ impl Iterator for Reader {
                     }
                 }
                 Ok(None) if !self.options.follow || self.is_last_look => return None,
-                Ok(None) if self.options.until.is_some_and(|until| Moment::now() > until) => return None,
+                Ok(None) if self.options.until.is_some_and(|until| Moment::now() > until) => {
+                    return None;
+                }
                 Ok(None) => {
                     // One more look after the end, for what was written just before it.
                     self.is_last_look = !(self.alive)();
@@ -333,7 +347,8 @@ mod tests {
     fn the_tail_counts_lines_and_not_pieces_over_all_files() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut writer = Writer::open(&path, Policy { kept: true, max_size: 2000, max_file: 50 }).unwrap();
+        let mut writer =
+            Writer::open(&path, Policy { kept: true, max_size: 2000, max_file: 50 }).unwrap();
         for number in 0..100 {
             writer.write(Stream::Stdout, format!("{number}\n").as_bytes()).unwrap();
         }
@@ -352,8 +367,11 @@ mod tests {
     fn a_long_line_is_one_line_for_the_tail() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut writer = Writer::open(&path, Policy { kept: true, max_size: 0, max_file: 1 }).unwrap();
-        writer.write(Stream::Stdout, &[vec![b'x'; 100_000], b"\nlast\n".to_vec()].concat()).unwrap();
+        let mut writer =
+            Writer::open(&path, Policy { kept: true, max_size: 0, max_file: 1 }).unwrap();
+        writer
+            .write(Stream::Stdout, &[vec![b'x'; 100_000], b"\nlast\n".to_vec()].concat())
+            .unwrap();
         let all = read(&path, LogOptions { tail: Some(2), ..LogOptions::default() });
         assert_eq!(all.concat().len(), 100_006);
     }

@@ -96,7 +96,8 @@ impl Writer {
         self.text.extend_from_slice(now.fixed().as_bytes());
         self.text.extend_from_slice(b"\"}\n");
         let is_long = self.text.len() >= 64 << 10;
-        let is_full = self.policy.max_size > 0 && self.size + self.text.len() as u64 >= self.policy.max_size;
+        let is_full =
+            self.policy.max_size > 0 && self.size + self.text.len() as u64 >= self.policy.max_size;
         if is_long || is_full {
             // What the log loses is no reason to stop the container.
             let _lost = self.flush();
@@ -180,7 +181,12 @@ mod tests {
 
     fn logs(path: &Path) -> Vec<String> {
         let text = std::fs::read_to_string(path).unwrap();
-        let log = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["log"].as_str().unwrap().to_owned();
+        let log = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["log"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
         text.lines().map(log).collect()
     }
 
@@ -201,7 +207,8 @@ mod tests {
     fn long_lines_are_cut_into_pieces() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut writer = Writer::open(&path, Policy { kept: true, max_size: 0, max_file: 1 }).unwrap();
+        let mut writer =
+            Writer::open(&path, Policy { kept: true, max_size: 0, max_file: 1 }).unwrap();
         writer.write(Stream::Stdout, &[b'x'; 40_000]).unwrap();
         writer.write(Stream::Stdout, b"\n").unwrap();
         let lengths: Vec<usize> = logs(&path).iter().map(String::len).collect();
@@ -212,7 +219,8 @@ mod tests {
     fn full_files_are_put_aside_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut writer = Writer::open(&path, Policy { kept: true, max_size: 1000, max_file: 3 }).unwrap();
+        let mut writer =
+            Writer::open(&path, Policy { kept: true, max_size: 1000, max_file: 3 }).unwrap();
         for number in 0..100 {
             writer.write(Stream::Stdout, format!("{number}\n").as_bytes()).unwrap();
         }

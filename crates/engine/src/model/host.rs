@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{is_zero, nullable};
 use super::Map;
+use super::config::{is_zero, nullable};
 
 /// What the machine gives a container (Docker API `HostConfig`). Amounts are bytes; 0 means no limit unless said otherwise.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

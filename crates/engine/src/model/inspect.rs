@@ -108,10 +108,18 @@ impl std::str::FromStr for Status {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Created, Self::Running, Self::Paused, Self::Restarting, Self::Removing, Self::Exited, Self::Dead]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+        [
+            Self::Created,
+            Self::Running,
+            Self::Paused,
+            Self::Restarting,
+            Self::Removing,
+            Self::Exited,
+            Self::Dead,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+        .ok_or(())
     }
 }
 

@@ -10,11 +10,16 @@ mod network;
 
 pub use config::{Config, Healthcheck};
 pub use host::{
-    BindOptions, Device, DeviceRequest, HostConfig, ImageOptions, LogConfig, Mount, MountKind, PortBinding, RestartPolicy,
-    ThrottleDevice, TmpfsOptions, Ulimit, VolumeOptions, WeightDevice,
+    BindOptions, Device, DeviceRequest, HostConfig, ImageOptions, LogConfig, Mount, MountKind,
+    PortBinding, RestartPolicy, ThrottleDevice, TmpfsOptions, Ulimit, VolumeOptions, WeightDevice,
 };
-pub use inspect::{ContainerInspect, EndpointSettings, Health, MountPoint, NetworkSettings, Probe, State, Status};
-pub use network::{EndpointConfig, Ipam, IpamConfig, NetworkInspect, NetworkSpec, NetworkedContainer, VolumeInspect, VolumeSpec};
+pub use inspect::{
+    ContainerInspect, EndpointSettings, Health, MountPoint, NetworkSettings, Probe, State, Status,
+};
+pub use network::{
+    EndpointConfig, Ipam, IpamConfig, NetworkInspect, NetworkSpec, NetworkedContainer,
+    VolumeInspect, VolumeSpec,
+};
 
 use std::collections::BTreeMap;
 

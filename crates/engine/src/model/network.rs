@@ -63,7 +63,11 @@ pub struct IpamConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway: String,
     /// Addresses that are taken.
-    #[serde(rename = "AuxiliaryAddresses", skip_serializing_if = "Map::is_empty", deserialize_with = "nullable")]
+    #[serde(
+        rename = "AuxiliaryAddresses",
+        skip_serializing_if = "Map::is_empty",
+        deserialize_with = "nullable"
+    )]
     pub auxiliary_addresses: Map,
 }
 

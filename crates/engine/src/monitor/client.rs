@@ -44,7 +44,11 @@ fn answer(shared: &Arc<Shared>, stream: &UnixStream) {
 }
 
 /// Does what is asked for; returns the last frame, if it has not been sent already.
-fn perform(shared: &Arc<Shared>, stream: &UnixStream, request: Request) -> Result<Option<Frame>, Error> {
+fn perform(
+    shared: &Arc<Shared>,
+    stream: &UnixStream,
+    request: Request,
+) -> Result<Option<Frame>, Error> {
     let done = Ok(Some(Frame::Done(Vec::new())));
     match request {
         Request::Start { .. } => Err(Error::Conflict("the container runs already".into())),
@@ -86,8 +90,11 @@ fn perform(shared: &Arc<Shared>, stream: &UnixStream, request: Request) -> Resul
     }
 }
 
+/// What a starter asks for: the streams to stay attached to, and the terminal's size.
+pub(super) type Starting = (Option<Streams>, Option<(u16, u16)>);
+
 /// Reads the starter's request.
-pub(super) fn starting(starter: &UnixStream) -> Result<(Option<Streams>, Option<(u16, u16)>), Error> {
+pub(super) fn starting(starter: &UnixStream) -> Result<Starting, Error> {
     let unreadable = || Error::Invalid("the starter of the monitor said nothing".into());
     let Ok(Some(Frame::Request(body))) = Frame::read(starter) else { return Err(unreadable()) };
     match serde_json::from_slice(&body) {
@@ -97,7 +104,12 @@ pub(super) fn starting(starter: &UnixStream) -> Result<(Option<Streams>, Option<
 }
 
 /// Tells the starter that the program runs; goes on with its input when it stays attached.
-pub(super) fn started(shared: &Arc<Shared>, starter: &UnixStream, streams: Option<Streams>, pid: i32) {
+pub(super) fn started(
+    shared: &Arc<Shared>,
+    starter: &UnixStream,
+    streams: Option<Streams>,
+    pid: i32,
+) {
     tell(starter, &Frame::Started(pid));
     if let (Some(streams), Ok(stream)) = (streams, starter.try_clone()) {
         shared.output().attach(stream, streams);
@@ -108,12 +120,20 @@ pub(super) fn started(shared: &Arc<Shared>, starter: &UnixStream, streams: Optio
     };
     let mine = Arc::clone(shared);
     // This thread is not counted as a client: it ends when the client goes, which may be after everything else.
-    let _without_input = std::thread::Builder::new().stack_size(256 << 10).spawn(move || input(&mine, &stream, streams));
+    let _without_input = std::thread::Builder::new()
+        .stack_size(256 << 10)
+        .spawn(move || input(&mine, &stream, streams));
 }
 
-fn attach(shared: &Arc<Shared>, stream: &UnixStream, streams: Streams) -> Result<Option<Frame>, Error> {
+fn attach(
+    shared: &Arc<Shared>,
+    stream: &UnixStream,
+    streams: Streams,
+) -> Result<Option<Frame>, Error> {
     let run = shared.run()?;
-    let copy = stream.try_clone().map_err(Error::io("attach to", std::path::Path::new(shared.id.short())))?;
+    let copy = stream
+        .try_clone()
+        .map_err(Error::io("attach to", std::path::Path::new(shared.id.short())))?;
     tell(stream, &Frame::Started(run.process.pid()));
     shared.output().attach(copy, streams);
     shared.inner().clients -= 1;
@@ -193,7 +213,8 @@ fn stop(shared: &Shared, signal: Option<i32>, timeout: i64, intent: Intent) -> R
         if intent == Intent::Stop { inner.is_over } else { inner.is_over || inner.ends > ends }
     };
     if let Ok(run) = shared.run() {
-        let signal = signal.unwrap_or_else(|| crate::container::stop_signal(&container.record.config));
+        let signal =
+            signal.unwrap_or_else(|| crate::container::stop_signal(&container.record.config));
         let _gone_is_fine = run.process.kill(signal);
         if shared.inner().live.state.paused {
             let _runs_is_fine = run.cgroup.thaw();
@@ -211,7 +232,8 @@ fn stop(shared: &Shared, signal: Option<i32>, timeout: i64, intent: Intent) -> R
 }
 
 fn restart(shared: &Shared, signal: Option<i32>, timeout: i64) -> Result<(), Error> {
-    let starts = |inner: &super::shared::Inner| inner.run.is_some() && inner.intent == Intent::Policy;
+    let starts =
+        |inner: &super::shared::Inner| inner.run.is_some() && inner.intent == Intent::Policy;
     stop(shared, signal, timeout, Intent::Restart)?;
     shared.wait_until(None, |inner| inner.is_over || starts(inner));
     let inner = shared.inner();
@@ -221,14 +243,16 @@ fn restart(shared: &Shared, signal: Option<i32>, timeout: i64) -> Result<(), Err
 fn kill(shared: &Shared, signal: i32) -> Result<(), Error> {
     let run = shared.run()?;
     let container = shared.container()?;
-    let ends_it = signal == Signal::KILL.as_raw() || signal == crate::container::stop_signal(&container.record.config);
+    let ends_it = signal == Signal::KILL.as_raw()
+        || signal == crate::container::stop_signal(&container.record.config);
     if ends_it {
         shared.change(|inner| {
             inner.intent = Intent::Stop;
             inner.live.stopped_by_hand = true;
         })?;
     }
-    let refused = Error::io("send a signal to the process of", std::path::Path::new(&container.name));
+    let refused =
+        Error::io("send a signal to the process of", std::path::Path::new(&container.name));
     run.process.kill(signal).map_err(refused)?;
     let attributes = Map::from([("signal".to_owned(), signal.to_string())]);
     shared.engine().containers().emit(&container, "kill", attributes);
@@ -247,7 +271,9 @@ fn pause(shared: &Shared) -> Result<(), Error> {
     if shared.inner().live.state.paused {
         return Err(Error::Conflict(format!("container {} is already paused", container.name)));
     }
-    run.cgroup.freeze().map_err(Error::below(format!("cannot pause the container `{}`", container.name)))?;
+    run.cgroup
+        .freeze()
+        .map_err(Error::below(format!("cannot pause the container `{}`", container.name)))?;
     shared.change(|inner| {
         inner.live.state.status = Status::Paused;
         inner.live.state.paused = true;
@@ -262,7 +288,9 @@ fn unpause(shared: &Shared) -> Result<(), Error> {
     if !shared.inner().live.state.paused {
         return Err(Error::Conflict(format!("container {} is not paused", container.name)));
     }
-    run.cgroup.thaw().map_err(Error::below(format!("cannot unpause the container `{}`", container.name)))?;
+    run.cgroup
+        .thaw()
+        .map_err(Error::below(format!("cannot unpause the container `{}`", container.name)))?;
     shared.change(|inner| {
         inner.live.state.status = Status::Running;
         inner.live.state.paused = false;

@@ -13,7 +13,11 @@ use crate::network::{self, Lease};
 use crate::{Engine, Error};
 
 /// Wires a namespace to the network of a lease.
-pub(super) fn attach(engine: &Engine, lease: &Lease, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+pub(super) fn attach(
+    engine: &Engine,
+    lease: &Lease,
+    namespace: BorrowedFd<'_>,
+) -> Result<(), Error> {
     let name = &lease.network.spec.name;
     let failed = || Error::below(format!("cannot connect to the network `{name}`"));
     match hako_network::ensure(&lease.wiring, &engine.networks().firewall()) {
@@ -30,7 +34,8 @@ pub(super) fn connect(shared: &Arc<Shared>, network: &str) -> Result<(), Error> 
     let Some(namespace) = &run.namespace else {
         return Err(Error::Conflict("the container has no network namespace of its own".into()));
     };
-    let mut leases = run.leases.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
+    let mut leases =
+        run.leases.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
     let has_names = {
         let engine = shared.engine();
         let lease = network::take_further(&engine, &container.id, network, leases.as_slice())?;
@@ -43,10 +48,12 @@ pub(super) fn connect(shared: &Arc<Shared>, network: &str) -> Result<(), Error> 
         has_names
     };
     let connection = if has_names { Connection::Named } else { Connection::Plain };
-    let mut serving = run.has_names.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
+    let mut serving =
+        run.has_names.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
     if has_names && !*serving {
         let settings = shared.engine().settings().clone();
-        *serving = start::serve_names(settings, &container, connection, Some(namespace), &run.stopped)?;
+        *serving =
+            start::serve_names(settings, &container, connection, Some(namespace), &run.stopped)?;
     }
     let connection = if *serving { Connection::Named } else { Connection::Plain };
     files::write(&shared.engine(), &container, &leases, connection)?;
@@ -57,8 +64,11 @@ pub(super) fn connect(shared: &Arc<Shared>, network: &str) -> Result<(), Error> 
 pub(super) fn disconnect(shared: &Arc<Shared>, network: &str) -> Result<(), Error> {
     let run = shared.run()?;
     let container = shared.container()?;
-    let mut leases = run.leases.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
-    let Some(position) = leases.iter().position(|lease| lease.network.id == network) else { return Ok(()) };
+    let mut leases =
+        run.leases.lock().map_err(|_| Error::Conflict("the monitor is out of order".into()))?;
+    let Some(position) = leases.iter().position(|lease| lease.network.id == network) else {
+        return Ok(());
+    };
     let lease = leases.remove(position);
     let namespace = run.namespace.as_ref().map(AsFd::as_fd);
     let engine = shared.engine();
@@ -68,13 +78,19 @@ pub(super) fn disconnect(shared: &Arc<Shared>, network: &str) -> Result<(), Erro
     if let (false, Some(namespace)) = (lease.endpoint.gateways.is_empty(), namespace)
         && let Some(heir) = leases.iter_mut().find(|lease| !lease.wiring.internal)
     {
-        let gateways: Vec<_> = heir.wiring.subnets.iter().filter_map(|subnet| subnet.gateway).collect();
+        let gateways: Vec<_> =
+            heir.wiring.subnets.iter().filter_map(|subnet| subnet.gateway).collect();
         hako_network::attach::set_default_route(namespace, &heir.endpoint.interface, &gateways)
             .map_err(Error::below("cannot move the default route"))?;
         heir.endpoint.gateways = gateways;
     }
     let serving = run.has_names.lock().is_ok_and(|serving| *serving);
-    files::write(&engine, &container, &leases, if serving { Connection::Named } else { Connection::Plain })?;
+    files::write(
+        &engine,
+        &container,
+        &leases,
+        if serving { Connection::Named } else { Connection::Plain },
+    )?;
     Ok(())
 }
 

@@ -55,7 +55,9 @@ pub(super) fn next(
     }
     let again = match policy.name.as_str() {
         "always" | "unless-stopped" => true,
-        "on-failure" => code != 0 && (policy.maximum_retry_count == 0 || restarts < policy.maximum_retry_count),
+        "on-failure" => {
+            code != 0 && (policy.maximum_retry_count == 0 || restarts < policy.maximum_retry_count)
+        }
         _ => false,
     };
     if again { Next::RestartAfter(backoff.next(ran)) } else { Next::End }
@@ -72,10 +74,11 @@ mod tests {
     #[test]
     fn the_pauses_grow_and_begin_anew_after_a_steady_run() {
         let mut backoff = Backoff::default();
-        let mut pause = |ran| match next(&policy("always", 0), Intent::Policy, 0, 0, (&mut backoff, ran)) {
-            Next::RestartAfter(pause) => pause.as_millis(),
-            other => panic!("{other:?}"),
-        };
+        let mut pause =
+            |ran| match next(&policy("always", 0), Intent::Policy, 0, 0, (&mut backoff, ran)) {
+                Next::RestartAfter(pause) => pause.as_millis(),
+                other => panic!("{other:?}"),
+            };
         let short = Duration::from_millis(5);
         assert_eq!([pause(short), pause(short), pause(short)], [100, 200, 400]);
         assert_eq!(pause(Duration::from_secs(11)), 100);
@@ -84,7 +87,13 @@ mod tests {
     #[test]
     fn on_failure_counts_and_leaves_success_alone() {
         let decide = |code, restarts| {
-            next(&policy("on-failure", 2), Intent::Policy, code, restarts, (&mut Backoff::default(), Duration::ZERO))
+            next(
+                &policy("on-failure", 2),
+                Intent::Policy,
+                code,
+                restarts,
+                (&mut Backoff::default(), Duration::ZERO),
+            )
         };
         assert_eq!(decide(0, 0), Next::End);
         assert!(matches!(decide(3, 1), Next::RestartAfter(_)));
@@ -93,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_person_has_the_last_word() {
-        let decide = |intent| next(&policy("always", 0), intent, 1, 0, (&mut Backoff::default(), Duration::ZERO));
+        let decide = |intent| {
+            next(&policy("always", 0), intent, 1, 0, (&mut Backoff::default(), Duration::ZERO))
+        };
         assert_eq!(decide(Intent::Stop), Next::End);
         assert_eq!(decide(Intent::Restart), Next::Restart);
     }

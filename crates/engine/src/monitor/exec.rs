@@ -19,15 +19,22 @@ use super::start::refused;
 use super::supervise::tell;
 use crate::Error;
 use crate::attach::{Frame, write_frame};
-use crate::container::{Container, ExecSpec, spec};
+use crate::container::{Container, ExecSpec, rights, spec};
 use crate::model::Map;
 
 /// Runs a program and talks to the client until it has ended; returns the last frame.
-pub(super) fn run(shared: &Arc<Shared>, stream: &UnixStream, spec: &ExecSpec) -> Result<Option<Frame>, Error> {
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    stream: &UnixStream,
+    spec: &ExecSpec,
+) -> Result<Option<Frame>, Error> {
     let run = shared.run()?;
     let container = shared.container()?;
     if shared.inner().live.state.paused {
-        return Err(Error::Conflict(format!("container {} is paused, unpause the container before exec", container.name)));
+        return Err(Error::Conflict(format!(
+            "container {} is paused, unpause the container before exec",
+            container.name
+        )));
     }
     let id = RandomId::random().as_str().to_owned();
     let started = start(&run, &container, spec)?;
@@ -60,11 +67,19 @@ pub(super) fn process(run: &Run, container: &Container, spec: &ExecSpec) -> Resu
     spec::override_environment(&mut env, &spec.env);
     let user = if spec.user.is_empty() { own.user.clone() } else { named(&spec.user) };
     if !spec.working_dir.is_empty() && !spec.working_dir.starts_with('/') {
-        return Err(Error::Invalid(format!("the working directory '{}' is invalid, it needs to be an absolute path", spec.working_dir)));
+        return Err(Error::Invalid(format!(
+            "the working directory '{}' is invalid, it needs to be an absolute path",
+            spec.working_dir
+        )));
     }
     let capabilities = if spec.privileged {
-        let all = spec::all_capabilities();
-        Some(Capabilities { bounding: all.clone(), effective: all.clone(), permitted: all, ..Capabilities::default() })
+        let all = rights::all_capabilities();
+        Some(Capabilities {
+            bounding: all.clone(),
+            effective: all.clone(),
+            permitted: all,
+            ..Capabilities::default()
+        })
     } else {
         own.capabilities.clone()
     };
@@ -74,7 +89,11 @@ pub(super) fn process(run: &Run, container: &Container, spec: &ExecSpec) -> Resu
         user,
         args: spec.cmd.clone(),
         env,
-        cwd: if spec.working_dir.is_empty() { own.cwd.clone() } else { spec.working_dir.clone().into() },
+        cwd: if spec.working_dir.is_empty() {
+            own.cwd.clone()
+        } else {
+            spec.working_dir.clone().into()
+        },
         capabilities,
         ..own
     })
@@ -96,25 +115,42 @@ pub(super) struct Started {
 pub(super) fn start(run: &Run, container: &Container, spec: &ExecSpec) -> Result<Started, Error> {
     let failed = |error: Errno| Error::io("make a pipe for", Path::new("exec"))(error.into());
     let process = process(run, container, spec)?;
-    let target = Target { pid: run.process.pid(), pidfd: run.process.pidfd(), cgroup: Some(&run.cgroup), spec: &run.spec };
+    let target = Target {
+        pid: run.process.pid(),
+        pidfd: run.process.pidfd(),
+        cgroup: Some(&run.cgroup),
+        spec: &run.spec,
+    };
     if spec.tty {
         let (columns, rows) = spec.size.unwrap_or_default();
         let stdio = Stdio::Terminal { columns, rows };
-        let (process, terminal) = hako_runtime::exec(&target, &process, stdio, Options::default()).map_err(refused)?;
-        let terminal = terminal.ok_or_else(|| Error::Conflict("the exec got no terminal".into()))?;
+        let (process, terminal) =
+            hako_runtime::exec(&target, &process, stdio, Options::default()).map_err(refused)?;
+        let terminal =
+            terminal.ok_or_else(|| Error::Conflict("the exec got no terminal".into()))?;
         let output = terminal.try_clone().map_err(Error::io("attach to", Path::new("exec")))?;
-        return Ok(Started { process, outputs: vec![(5, output)], input: Some(terminal), terminal: true });
+        return Ok(Started {
+            process,
+            outputs: vec![(5, output)],
+            input: Some(terminal),
+            terminal: true,
+        });
     }
     let (stdin, input) = if spec.stdin {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
         (read, Some(write))
     } else {
-        (rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?, None)
+        (
+            rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(failed)?,
+            None,
+        )
     };
     let (out, stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let (err, stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let stdio = Stdio::Files([stdin, stdout, stderr]);
-    let (process, _) = hako_runtime::exec(&target, &process, stdio, Options::default()).map_err(refused)?;
+    let (process, _) =
+        hako_runtime::exec(&target, &process, stdio, Options::default()).map_err(refused)?;
     Ok(Started { process, outputs: vec![(5, out), (6, err)], input, terminal: false })
 }
 
@@ -126,7 +162,8 @@ impl Started {
             let builder = std::thread::Builder::new().stack_size(128 << 10);
             let (is_terminal, pid) = (self.terminal, self.process.pidfd().try_clone_to_owned());
             // It ends when the client goes, or when the conversation is shut down below.
-            let _without_input = builder.spawn(move || feed(&from, to, is_terminal, pid.ok()));
+            let _without_input =
+                builder.spawn(move || feed(&from, to, is_terminal, pid.ok().as_ref()));
         }
         let code = drain(&self.process, self.outputs, |kind, bytes| {
             let _gone_is_fine = write_frame(&mut &*stream, kind, bytes);
@@ -150,7 +187,8 @@ impl Started {
                 timed_out = true;
                 break;
             }
-            let mut fds: Vec<PollFd<'_>> = open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
+            let mut fds: Vec<PollFd<'_>> =
+                open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
             fds.push(PollFd::from_borrowed_fd(self.process.pidfd(), PollFlags::IN));
             let left = Timespec {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
@@ -183,12 +221,17 @@ impl Started {
 }
 
 /// Reads the outputs of a program until it has ended and nothing is ready any more; returns its exit code.
-pub(super) fn drain(process: &Running, outputs: Vec<(u8, OwnedFd)>, mut pass: impl FnMut(u8, &[u8])) -> i32 {
+pub(super) fn drain(
+    process: &Running,
+    outputs: Vec<(u8, OwnedFd)>,
+    mut pass: impl FnMut(u8, &[u8]),
+) -> i32 {
     let mut open = outputs;
     let mut block = vec![0; 32 << 10];
     let mut has_ended = false;
     loop {
-        let mut fds: Vec<PollFd<'_>> = open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
         if !has_ended {
             fds.push(PollFd::from_borrowed_fd(process.pidfd(), PollFlags::IN));
         }
@@ -225,7 +268,7 @@ pub(super) fn drain(process: &Running, outputs: Vec<(u8, OwnedFd)>, mut pass: im
 }
 
 /// Takes a client's input until the client goes or ends it.
-fn feed(from: &UnixStream, to: OwnedFd, is_terminal: bool, pidfd: Option<OwnedFd>) {
+fn feed(from: &UnixStream, to: OwnedFd, is_terminal: bool, pidfd: Option<&OwnedFd>) {
     let mut to = Some(to);
     loop {
         match Frame::read(from) {
@@ -239,12 +282,17 @@ fn feed(from: &UnixStream, to: OwnedFd, is_terminal: bool, pidfd: Option<OwnedFd
             Ok(Some(Frame::StdinEnd)) if !is_terminal => drop(to.take()),
             Ok(Some(Frame::Resize(columns, rows))) => {
                 if let Some(terminal) = &to {
-                    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+                    let size = rustix::termios::Winsize {
+                        ws_row: rows,
+                        ws_col: columns,
+                        ws_xpixel: 0,
+                        ws_ypixel: 0,
+                    };
                     let _gone_is_fine = rustix::termios::tcsetwinsize(terminal, size);
                 }
             }
             Ok(Some(Frame::Signal(signal))) => {
-                if let Some(pidfd) = &pidfd {
+                if let Some(pidfd) = pidfd {
                     let _gone_is_fine = hako_sys::process::send_signal(pidfd, signal);
                 }
             }

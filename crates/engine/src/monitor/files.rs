@@ -33,13 +33,19 @@ pub(crate) fn log_path(directory: &Path, id: &ContainerId) -> PathBuf {
 pub(super) fn listen(directory: &Path) -> Result<UnixListener, Error> {
     let path = directory.join(super::request::SOCKET);
     match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &path)(error));
+        }
         _ => {}
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(directory, flags, Mode::empty());
     let opened = opened.map_err(|error| Error::io("open", directory)(error.into()))?;
-    let short = format!("/proc/self/fd/{}/{}", std::os::fd::AsRawFd::as_raw_fd(&opened), super::request::SOCKET);
+    let short = format!(
+        "/proc/self/fd/{}/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&opened),
+        super::request::SOCKET
+    );
     UnixListener::bind(short).map_err(Error::io("listen on", &path))
 }
 
@@ -70,7 +76,12 @@ pub(super) fn write(
     Ok(vec![("/etc/hosts", hosts), ("/etc/hostname", hostname), ("/etc/resolv.conf", resolv)])
 }
 
-fn hosts_text(engine: &Engine, container: &Container, leases: &[Lease], connection: Connection) -> Result<String, Error> {
+fn hosts_text(
+    engine: &Engine,
+    container: &Container,
+    leases: &[Lease],
+    connection: Connection,
+) -> Result<String, Error> {
     let mut extra = extra_hosts(container, leases);
     if connection == Connection::Host {
         let mut text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
@@ -99,9 +110,13 @@ fn hosts_text(engine: &Engine, container: &Container, leases: &[Lease], connecti
 fn extra_hosts(container: &Container, leases: &[Lease]) -> Vec<(IpAddr, String)> {
     let gateway = || {
         let subnets = leases.iter().flat_map(|lease| &lease.wiring.subnets);
-        subnets.filter_map(|subnet| subnet.gateway).find(IpAddr::is_ipv4).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))
+        subnets
+            .filter_map(|subnet| subnet.gateway)
+            .find(IpAddr::is_ipv4)
+            .unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))
     };
-    let lines = container.record.host.extra_hosts.iter().filter_map(|line| line.split_once([':', '=']));
+    let lines =
+        container.record.host.extra_hosts.iter().filter_map(|line| line.split_once([':', '=']));
     lines
         .filter_map(|(name, address)| {
             let bare = address.trim_start_matches('[').trim_end_matches(']');
@@ -128,7 +143,11 @@ fn linked(engine: &Engine, container: &Container) -> Result<Vec<(IpAddr, String)
 
 fn overrides(container: &Container) -> Overrides {
     let host = &container.record.host;
-    Overrides { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() }
+    Overrides {
+        servers: host.dns.clone(),
+        search: host.dns_search.clone(),
+        options: host.dns_options.clone(),
+    }
 }
 
 fn resolv_text(container: &Container, leases: &[Lease], connection: Connection) -> String {
@@ -142,7 +161,8 @@ fn resolv_text(container: &Container, leases: &[Lease], connection: Connection) 
         }
         Connection::Named => theirs.for_user_network(&overrides),
     };
-    let behind = if connection == Connection::Named { upstream_servers(container) } else { Vec::new() };
+    let behind =
+        if connection == Connection::Named { upstream_servers(container) } else { Vec::new() };
     composed.write(&behind)
 }
 

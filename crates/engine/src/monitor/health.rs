@@ -47,7 +47,8 @@ pub(super) fn check_of(config: &Config) -> Option<Check> {
     let how = match (kind.as_str(), rest) {
         ("CMD", [_, ..]) => How::Program(rest.to_vec()),
         ("CMD-SHELL", [text, ..]) => {
-            let mut words = config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
+            let mut words =
+                config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
             words.push(text.clone());
             How::Program(words)
         }
@@ -139,7 +140,11 @@ fn probe_until_end(shared: &Arc<Shared>, run: &Run, container: &Container, check
         let status = after.status.clone();
         let _unwritten = shared.change(|inner| inner.live.state.health = Some(after));
         if has_changed {
-            shared.engine().containers().emit(container, &format!("health_status: {status}"), Map::new());
+            shared.engine().containers().emit(
+                container,
+                &format!("health_status: {status}"),
+                Map::new(),
+            );
             if status == "unhealthy" {
                 react(shared, run, container);
             }
@@ -162,7 +167,12 @@ fn react(shared: &Shared, run: &Run, container: &Container) {
     };
     let _unwritten = shared.change(|inner| inner.intent = intent);
     let _gone_is_fine = run.process.kill(signal);
-    let limit = container.record.config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(10);
+    let limit = container
+        .record
+        .config
+        .stop_timeout
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .unwrap_or(10);
     if !has_stopped(&run.stopped, Duration::from_secs(limit)) {
         let _gone_is_fine = run.process.kill(rustix::process::Signal::KILL.as_raw());
     }
@@ -210,19 +220,28 @@ fn program(run: &Run, container: &Container, words: &[String], timeout: Duration
     };
     let (code, output, timed_out) = started.collect(timeout, LONGEST_OUTPUT);
     if timed_out {
-        return (-1, format!("Health check exceeded timeout ({})", hako_types::GoDuration(timeout)));
+        return (
+            -1,
+            format!("Health check exceeded timeout ({})", hako_types::GoDuration(timeout)),
+        );
     }
     (code, String::from_utf8_lossy(&output).into_owned())
 }
 
 /// Asks something at a port of the container's own loopback.
-fn inside(run: &Run, ask: impl FnOnce(SocketAddr) -> std::io::Result<String>, port: u16) -> (i32, String) {
+fn inside(
+    run: &Run,
+    ask: impl FnOnce(SocketAddr) -> std::io::Result<String>,
+    port: u16,
+) -> (i32, String) {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let asked = match &run.namespace {
-        Some(namespace) => match hako_network::namespace::within(namespace.as_fd(), || ask(address)) {
-            Ok(asked) => asked,
-            Err(error) => return (-1, error.to_string()),
-        },
+        Some(namespace) => {
+            match hako_network::namespace::within(namespace.as_fd(), || ask(address)) {
+                Ok(asked) => asked,
+                Err(error) => return (-1, error.to_string()),
+            }
+        }
         None => ask(address),
     };
     match asked {
@@ -235,7 +254,11 @@ fn http(address: SocketAddr, path: &str, timeout: Duration) -> std::io::Result<S
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost:{}\r\nUser-Agent: hako\r\n\r\n", address.port())?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: localhost:{}\r\nUser-Agent: hako\r\n\r\n",
+        address.port()
+    )?;
     let mut answer = Vec::new();
     stream.take(LONGEST_OUTPUT as u64).read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer).into_owned();
@@ -250,7 +273,9 @@ fn file(run: &Run, path: &str) -> (i32, String) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let root = format!("/proc/{}/root", run.process.pid());
     let opened = rustix::fs::open(Path::new(&root), flags | OFlags::DIRECTORY, Mode::empty())
-        .and_then(|root| rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT));
+        .and_then(|root| {
+            rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+        });
     match opened {
         Ok(_) => (0, String::new()),
         Err(error) => (1, format!("{path}: {error}")),
@@ -271,7 +296,11 @@ mod tests {
 
     #[test]
     fn failures_count_only_after_the_start_period_or_the_first_success() {
-        let check = check(&Healthcheck { start_period: 3_000_000_000, retries: 1, ..Healthcheck::default() });
+        let check = check(&Healthcheck {
+            start_period: 3_000_000_000,
+            retries: 1,
+            ..Healthcheck::default()
+        });
         let starting = Health { status: "starting".into(), ..Health::default() };
         let within = Duration::from_secs(1);
         assert_eq!(check.judge(&starting, probe(1), within).status, "starting");
@@ -288,19 +317,31 @@ mod tests {
         for code in 0..7 {
             health = check.judge(&health, probe(code), Duration::from_secs(99));
         }
-        assert_eq!(health.log.iter().map(|probe| probe.exit_code).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert_eq!(
+            health.log.iter().map(|probe| probe.exit_code).collect::<Vec<_>>(),
+            [2, 3, 4, 5, 6]
+        );
     }
 
     #[test]
     fn all_forms_of_checks_are_read() {
         let how = |words: &[&str]| {
             let test = words.iter().map(|&word| word.to_owned()).collect();
-            let config = Config { healthcheck: Some(Healthcheck { test, ..Healthcheck::default() }), ..Config::default() };
+            let config = Config {
+                healthcheck: Some(Healthcheck { test, ..Healthcheck::default() }),
+                ..Config::default()
+            };
             check_of(&config).map(|check| check.how)
         };
         assert_eq!(how(&["NONE"]), None);
-        assert_eq!(how(&["CMD-SHELL", "x"]), Some(How::Program(vec!["/bin/sh".into(), "-c".into(), "x".into()])));
-        assert_eq!(how(&["HTTP", "http://localhost:8080/health"]), Some(How::Http(8080, "/health".into())));
+        assert_eq!(
+            how(&["CMD-SHELL", "x"]),
+            Some(How::Program(vec!["/bin/sh".into(), "-c".into(), "x".into()]))
+        );
+        assert_eq!(
+            how(&["HTTP", "http://localhost:8080/health"]),
+            Some(How::Http(8080, "/health".into()))
+        );
         assert_eq!(how(&["HTTP", "8080/health"]), Some(How::Http(8080, "/health".into())));
         assert_eq!(how(&["TCP", "5432"]), Some(How::Tcp(5432)));
     }

@@ -67,7 +67,12 @@ impl Arguments {
     fn read(words: &[OsString]) -> Option<Self> {
         let [root, id, lock, socket] = words else { return None };
         let number = |word: &OsString| word.to_str()?.parse().ok();
-        Some(Self { root: root.into(), id: id.to_str()?.into(), lock: number(lock)?, socket: number(socket)? })
+        Some(Self {
+            root: root.into(),
+            id: id.to_str()?.into(),
+            lock: number(lock)?,
+            socket: number(socket)?,
+        })
     }
 }
 
@@ -83,7 +88,10 @@ pub fn main(words: &[OsString], rooms: &'static [Room]) -> ExitCode {
     let settings = Settings { root: arguments.root, program: "/proc/self/exe".into(), rooms };
     let starter = UnixStream::from(socket);
     let outcome = Engine::open(settings).and_then(|engine| {
-        let id = arguments.id.parse().map_err(|error: hako_types::id::InvalidId| crate::Error::Invalid(error.to_string()))?;
+        let id = arguments
+            .id
+            .parse()
+            .map_err(|error: hako_types::id::InvalidId| crate::Error::Invalid(error.to_string()))?;
         supervise::supervise(engine, id, Lock::inherited(File::from(lock)), &starter)
     });
     match outcome {

@@ -40,7 +40,8 @@ impl Output {
         let _lost = self.writer.write(from, bytes);
         let kind = if from == Stream::Stdout { 5 } else { 6 };
         self.clients.retain_mut(|client| {
-            let wanted = if from == Stream::Stdout { client.streams.stdout } else { client.streams.stderr };
+            let wanted =
+                if from == Stream::Stdout { client.streams.stdout } else { client.streams.stderr };
             !wanted || write_frame(&mut client.stream, kind, bytes).is_ok()
         });
     }
@@ -60,7 +61,8 @@ pub(super) fn pump(shared: &Arc<Shared>, sources: Vec<(Stream, OwnedFd)>) {
     let mut open = sources;
     let mut block = vec![0; BLOCK];
     while !open.is_empty() {
-        let mut fds: Vec<PollFd<'_>> = open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            open.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
         match poll(&mut fds, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,

@@ -24,7 +24,8 @@ pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Erro
                 gateways: Vec::new(),
                 sysctls: Vec::new(),
             };
-            hako_network::detach(&wiring, None, &endpoint).map_err(Error::below("cannot remove an interface"))?;
+            hako_network::detach(&wiring, None, &endpoint)
+                .map_err(Error::below("cannot remove an interface"))?;
         }
     }
     engine.database().write(|t| network::release(t, &container.id))
@@ -33,7 +34,12 @@ pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Erro
 /// Frees what a run held, at its end. All is tried; the first error is returned.
 ///
 /// With `leases` the addresses and ports are given back too; a container that is removed next gives up all its rows at once.
-pub(super) fn after_run(engine: &Engine, container: &Container, run: &Run, leases: bool) -> Result<(), Error> {
+pub(super) fn after_run(
+    engine: &Engine,
+    container: &Container,
+    run: &Run,
+    leases: bool,
+) -> Result<(), Error> {
     // The interfaces go with the namespace; taking them away one by one would wait for the kernel each time.
     let has_leases = run.leases.lock().is_ok_and(|leases| !leases.is_empty());
     let unpublished = network::unpublish(engine, &container.id);

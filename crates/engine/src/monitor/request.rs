@@ -43,7 +43,11 @@ pub(crate) enum Request {
 pub(crate) const SOCKET: &str = "s";
 
 /// Connects to the monitor of a container and sends a request; nothing when the container has no monitor.
-pub(crate) fn connect(engine: &Engine, id: &ContainerId, request: &Request) -> Result<Option<UnixStream>, Error> {
+pub(crate) fn connect(
+    engine: &Engine,
+    id: &ContainerId,
+    request: &Request,
+) -> Result<Option<UnixStream>, Error> {
     let directory = engine.paths().containers().join(id.as_str());
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(opened) = rustix::fs::open(&directory, flags, Mode::empty()) else { return Ok(None) };

@@ -81,7 +81,12 @@ pub(super) struct Run {
 }
 
 impl Shared {
-    pub(super) fn new(engine: Engine, id: ContainerId, live: Live, output: Output) -> std::io::Result<Self> {
+    pub(super) fn new(
+        engine: Engine,
+        id: ContainerId,
+        live: Live,
+        output: Output,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             id,
             engine: Mutex::new(engine),
@@ -127,13 +132,18 @@ impl Shared {
     }
 
     /// Changes what the container does, writes it if that is wanted, and tells everybody who waits.
-    pub(super) fn change_if(&self, written: bool, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+    pub(super) fn change_if(
+        &self,
+        written: bool,
+        change: impl FnOnce(&mut Inner),
+    ) -> Result<(), Error> {
         let live = {
             let mut inner = self.inner();
             change(&mut inner);
             inner.live.clone()
         };
-        let outcome = if written { self.engine().containers().save_live(&self.id, &live) } else { Ok(()) };
+        let outcome =
+            if written { self.engine().containers().save_live(&self.id, &live) } else { Ok(()) };
         self.notify();
         outcome
     }
@@ -154,16 +164,24 @@ impl Shared {
     }
 
     /// Waits until `done` is true of the state, or the time is over; returns whether it came true.
-    pub(super) fn wait_until(&self, limit: Option<Duration>, mut done: impl FnMut(&Inner) -> bool) -> bool {
+    pub(super) fn wait_until(
+        &self,
+        limit: Option<Duration>,
+        mut done: impl FnMut(&Inner) -> bool,
+    ) -> bool {
         let deadline = limit.map(|limit| Instant::now() + limit);
         let mut inner = self.inner();
         loop {
             if done(&inner) {
                 return true;
             }
-            inner = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            inner = match deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            {
                 Some(left) if left.is_zero() => return false,
-                Some(left) => self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
             };
         }

@@ -42,11 +42,17 @@ pub(super) fn find(engine: &Engine, container: &Container) -> Result<Found, Erro
     Ok(found)
 }
 
-fn source(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Result<Source, Error> {
+fn source(
+    engine: &Engine,
+    planned: &PlannedMount,
+    held: &mut Vec<OwnedFd>,
+) -> Result<Source, Error> {
     match planned.point.kind {
         MountKind::Bind => Ok(Source::Path(PathBuf::from(&planned.point.source))),
         MountKind::Volume => volume(engine, planned),
-        MountKind::Tmpfs => Ok(Source::Filesystem("tmpfs".into(), "tmpfs".into(), spec::tmpfs_options(planned))),
+        MountKind::Tmpfs => {
+            Ok(Source::Filesystem("tmpfs".into(), "tmpfs".into(), spec::tmpfs_options(planned)))
+        }
         MountKind::Image => image(engine, planned, held),
     }
 }
@@ -56,12 +62,25 @@ fn volume(engine: &Engine, planned: &PlannedMount) -> Result<Source, Error> {
     let volume = engine.volumes().find(name)?;
     let options = &volume.spec.driver_opts;
     let option = |key: &str| options.get(key).cloned().unwrap_or_default();
-    let mount_options: Vec<String> = option("o").split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-    if !options.is_empty() && option("type") != "none" && !mount_options.iter().any(|text| text == "bind") {
+    let mount_options: Vec<String> =
+        option("o").split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
+    if !options.is_empty()
+        && option("type") != "none"
+        && !mount_options.iter().any(|text| text == "bind")
+    {
         return Ok(Source::Filesystem(option("type"), option("device"), mount_options));
     }
-    let data = if options.is_empty() { engine.volumes().data(name) } else { PathBuf::from(option("device")) };
-    let subpath = planned.mount.volume_options.as_ref().map(|options| options.subpath.clone()).unwrap_or_default();
+    let data = if options.is_empty() {
+        engine.volumes().data(name)
+    } else {
+        PathBuf::from(option("device"))
+    };
+    let subpath = planned
+        .mount
+        .volume_options
+        .as_ref()
+        .map(|options| options.subpath.clone())
+        .unwrap_or_default();
     if subpath.is_empty() {
         return Ok(Source::Path(data));
     }
@@ -86,10 +105,19 @@ fn below(directory: &Path, subpath: &str) -> Result<OwnedFd, Error> {
 }
 
 /// An image is mounted as an overlay of its layers, read-only.
-fn image(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Result<Source, Error> {
+fn image(
+    engine: &Engine,
+    planned: &PlannedMount,
+    held: &mut Vec<OwnedFd>,
+) -> Result<Source, Error> {
     let lower = engine.containers().lower_dirs_of(&planned.point.source)?;
     let tree = crate::container::rootfs::overlay(&lower, None)?;
-    let subpath = planned.mount.image_options.as_ref().map(|options| options.subpath.clone()).unwrap_or_default();
+    let subpath = planned
+        .mount
+        .image_options
+        .as_ref()
+        .map(|options| options.subpath.clone())
+        .unwrap_or_default();
     let opened = if subpath.is_empty() {
         tree
     } else {
@@ -104,7 +132,10 @@ fn image(engine: &Engine, planned: &PlannedMount, held: &mut Vec<OwnedFd>) -> Re
 }
 
 /// Returns the namespaces that a container shares: with the host (`None`) or with another container (its path).
-fn joined(engine: &Engine, container: &Container) -> Result<BTreeMap<NamespaceKind, Option<PathBuf>>, Error> {
+fn joined(
+    engine: &Engine,
+    container: &Container,
+) -> Result<BTreeMap<NamespaceKind, Option<PathBuf>>, Error> {
     let host = &container.record.host;
     let mut joined = BTreeMap::new();
     for (kind, mode, file) in [
@@ -120,7 +151,10 @@ fn joined(engine: &Engine, container: &Container) -> Result<BTreeMap<NamespaceKi
             joined.insert(kind, Some(PathBuf::from(format!("/proc/{pid}/ns/{file}"))));
         }
     }
-    if host.cgroupns_mode == "host" || (host.cgroupns_mode.is_empty() && super::start::cgroup_host()?.version() != hako_runtime::cgroup::Version::V2) {
+    if host.cgroupns_mode == "host"
+        || (host.cgroupns_mode.is_empty()
+            && super::start::cgroup_host()?.version() != hako_runtime::cgroup::Version::V2)
+    {
         joined.insert(NamespaceKind::Cgroup, None);
     }
     Ok(joined)
@@ -129,10 +163,16 @@ fn joined(engine: &Engine, container: &Container) -> Result<BTreeMap<NamespaceKi
 fn running(engine: &Engine, name: &str, what: &str) -> Result<i32, Error> {
     let other = engine.containers().find(name)?;
     if !other.is_running() {
-        return Err(Error::Conflict(format!("cannot join the {what} namespace of a non running container: {}", other.name)));
+        return Err(Error::Conflict(format!(
+            "cannot join the {what} namespace of a non running container: {}",
+            other.name
+        )));
     }
     if what == "ipc" && !matches!(other.record.host.ipc_mode.as_str(), "shareable" | "host") {
-        let message = format!("cannot join the IPC namespace of container {}: non-shareable IPC (hint: use --ipc shareable)", other.name);
+        let message = format!(
+            "cannot join the IPC namespace of container {}: non-shareable IPC (hint: use --ipc shareable)",
+            other.name
+        );
         return Err(Error::Conflict(message));
     }
     Ok(other.live.state.pid)
@@ -154,7 +194,9 @@ fn shm(engine: &Engine, container: &Container) -> Result<Option<PathBuf>, Error>
                     return Ok(Some("/dev/shm".into()));
                 }
                 let link = other.directory(engine).join("shm");
-                std::fs::read_link(&link).map(Some).map_err(Error::io("find the shared memory of", &link))
+                std::fs::read_link(&link)
+                    .map(Some)
+                    .map_err(Error::io("find the shared memory of", &link))
             }
             None => Ok(None),
         },
@@ -167,13 +209,15 @@ fn devices(container: &Container) -> Result<Vec<(Device, String)>, Error> {
     if host.privileged {
         collect(Path::new("/dev"), Path::new("/dev"), "rwm", &mut found)?;
         found.retain(|(device, _)| {
-            let skipped = ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/tty"];
+            let skipped =
+                ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/tty"];
             !skipped.iter().any(|path| device.path.starts_with(path))
         });
     }
     for device in &host.devices {
         let (from, to) = (Path::new(&device.path_on_host), Path::new(&device.path_in_container));
-        let access = if device.cgroup_permissions.is_empty() { "rwm" } else { &device.cgroup_permissions };
+        let access =
+            if device.cgroup_permissions.is_empty() { "rwm" } else { &device.cgroup_permissions };
         let before = found.len();
         collect(from, to, access, &mut found)?;
         if found.len() == before {
@@ -187,7 +231,12 @@ fn devices(container: &Container) -> Result<Vec<(Device, String)>, Error> {
 }
 
 /// Collects the device at `from`, or those in the directory at `from`.
-fn collect(from: &Path, to: &Path, access: &str, found: &mut Vec<(Device, String)>) -> Result<(), Error> {
+fn collect(
+    from: &Path,
+    to: &Path,
+    access: &str,
+    found: &mut Vec<(Device, String)>,
+) -> Result<(), Error> {
     let real = std::fs::canonicalize(from).map_err(|source| Error::Io {
         doing: "gather device information of",
         path: from.to_owned(),

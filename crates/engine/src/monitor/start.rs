@@ -49,17 +49,20 @@ pub(super) fn start(
         inner.live.stopped_by_hand = false;
         let state = &mut inner.live.state;
         state.status = Status::Running;
-        (state.running, state.paused, state.restarting, state.oom_killed) = (true, false, false, false);
+        (state.running, state.paused, state.restarting, state.oom_killed) =
+            (true, false, false, false);
         (state.pid, state.exit_code) = (run.process.pid(), 0);
         state.error.clear();
         state.started_at = Moment::now();
-        state.health = has_health.then(|| Health { status: "starting".into(), ..Health::default() });
+        state.health =
+            has_health.then(|| Health { status: "starting".into(), ..Health::default() });
     })?;
     started(run.process.pid());
     let pump = {
         let shared = Arc::clone(shared);
         let pump = std::thread::Builder::new().stack_size(128 << 10);
-        pump.spawn(move || output::pump(&shared, sources)).map_err(Error::io("start a thread for", Path::new(&container.name)))?
+        pump.spawn(move || output::pump(&shared, sources))
+            .map_err(Error::io("start a thread for", Path::new(&container.name)))?
     };
     shared.engine().containers().emit(container, "start", Map::new());
     if has_health {
@@ -70,7 +73,11 @@ pub(super) fn start(
 
 type Sources = Vec<(Stream, OwnedFd)>;
 
-fn prepare(shared: &Arc<Shared>, container: &Container, size: Option<(u16, u16)>) -> Result<(Run, Sources), Error> {
+fn prepare(
+    shared: &Arc<Shared>,
+    container: &Container,
+    size: Option<(u16, u16)>,
+) -> Result<(Run, Sources), Error> {
     let engine = shared.engine();
     let mut found = sources::find(&engine, container)?;
     let leases = network::take(&engine, &container.id)?;
@@ -79,7 +86,8 @@ fn prepare(shared: &Arc<Shared>, container: &Container, size: Option<(u16, u16)>
     share_memory(&engine, container, &mut found)?;
     let spec = spec::build(container, &found.findings)?;
     let host = cgroup_host()?;
-    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
+    let resources =
+        spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
     let cgroup = Cgroup::create(&host, &found.findings.cgroup, &resources)
         .map_err(Error::below("cannot make the control group"))?;
     let ports = take_ports(&engine, container, &leases)?;
@@ -96,14 +104,23 @@ fn prepare(shared: &Arc<Shared>, container: &Container, size: Option<(u16, u16)>
     .map_err(refused)?;
     let namespace = wire(&engine, &created, &spec, &leases)?;
     let (stop, stopped) = stop_pipe()?;
-    let names = serve_names(engine.settings().clone(), container, connection, namespace.as_ref(), &stopped)?;
+    let names = serve_names(
+        engine.settings().clone(),
+        container,
+        connection,
+        namespace.as_ref(),
+        &stopped,
+    )?;
     created.ready().map_err(refused)?;
     let terminal = created.take_terminal();
     publish(&engine, container, &leases, ports, &stopped)?;
     let process = created.start().map_err(refused)?;
     let mut sources = stdio.ours;
     if let Some(terminal) = &terminal {
-        sources.push((Stream::Stdout, terminal.try_clone().map_err(Error::io("attach to", Path::new(&container.name)))?));
+        sources.push((
+            Stream::Stdout,
+            terminal.try_clone().map_err(Error::io("attach to", Path::new(&container.name)))?,
+        ));
     }
     let run = Run {
         process,
@@ -122,11 +139,13 @@ fn prepare(shared: &Arc<Shared>, container: &Container, size: Option<(u16, u16)>
 }
 
 fn stop_pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::io("make", Path::new("pipe"))(error.into()))?;
+    let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|error| Error::io("make", Path::new("pipe"))(error.into()))?;
     Ok((stop, stopped))
 }
 
 /// Turns what the runtime says into what a client is told: the program's own failures have exit codes of their own.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn refused(error: hako_runtime::Error) -> Error {
     let code = error.exit_code();
     let mut message = error.to_string();
@@ -190,14 +209,22 @@ impl Stdio3 {
         if config.tty {
             let [rows, columns] = container.record.host.console_size;
             let (columns, rows) = size.unwrap_or((columns, rows));
-            return Ok(Self { theirs: Stdio::Terminal { columns, rows }, ours: Vec::new(), stdin: None });
+            return Ok(Self {
+                theirs: Stdio::Terminal { columns, rows },
+                ours: Vec::new(),
+                stdin: None,
+            });
         }
-        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::io("make", Path::new("pipe"))(error.into()));
+        let pipe = || {
+            pipe_with(PipeFlags::CLOEXEC)
+                .map_err(|error| Error::io("make", Path::new("pipe"))(error.into()))
+        };
         let (stdin, input) = if config.open_stdin {
             let (read, write) = pipe()?;
             (read, Some(write))
         } else {
-            let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            let null =
+                rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
             (null.map_err(|error| Error::io("open", Path::new("/dev/null"))(error.into()))?, None)
         };
         let (out, stdout) = pipe()?;
@@ -211,16 +238,25 @@ impl Stdio3 {
 }
 
 /// Wires the new network namespace; returns it, or nothing when the container has none of its own.
-fn wire(engine: &Engine, created: &Created, spec: &Spec, leases: &[Lease]) -> Result<Option<OwnedFd>, Error> {
-    let namespaces = spec.linux.as_ref().map(|linux| linux.namespaces.as_slice()).unwrap_or_default();
-    let is_own = namespaces.iter().any(|entry| entry.kind == NamespaceKind::Network && entry.path.is_none());
+fn wire(
+    engine: &Engine,
+    created: &Created,
+    spec: &Spec,
+    leases: &[Lease],
+) -> Result<Option<OwnedFd>, Error> {
+    let namespaces =
+        spec.linux.as_ref().map(|linux| linux.namespaces.as_slice()).unwrap_or_default();
+    let is_own =
+        namespaces.iter().any(|entry| entry.kind == NamespaceKind::Network && entry.path.is_none());
     if !is_own {
         return Ok(None);
     }
     let opened = created.namespace(NamespaceKind::Network);
-    let namespace = opened.map_err(Error::io("open the network namespace of", Path::new("the container")))?;
+    let namespace =
+        opened.map_err(Error::io("open the network namespace of", Path::new("the container")))?;
     if leases.is_empty() {
-        hako_network::loopback_up(namespace.as_fd()).map_err(Error::below("cannot set up the loopback"))?;
+        hako_network::loopback_up(namespace.as_fd())
+            .map_err(Error::below("cannot set up the loopback"))?;
     }
     for lease in leases {
         connect::attach(engine, lease, namespace.as_fd())?;
@@ -259,13 +295,18 @@ pub(super) fn serve_names(
 }
 
 /// Takes the ports of the host that the container publishes.
-fn take_ports(engine: &Engine, container: &Container, leases: &[Lease]) -> Result<Vec<Reserved>, Error> {
+fn take_ports(
+    engine: &Engine,
+    container: &Container,
+    leases: &[Lease],
+) -> Result<Vec<Reserved>, Error> {
     let wanted = mappings(container)?;
     if wanted.is_empty() || leases.is_empty() {
         return Ok(Vec::new());
     }
     let allocated: BTreeSet<_> = network::bindings(engine.database().connection())?;
-    reserve(&wanted, &allocated).map_err(Error::below(format!("cannot publish ports of `{}`", container.name)))
+    reserve(&wanted, &allocated)
+        .map_err(Error::below(format!("cannot publish ports of `{}`", container.name)))
 }
 
 /// Returns the ports to be published: those bound, and with `--publish-all` every exposed one.
@@ -285,8 +326,16 @@ fn mappings(container: &Container) -> Result<Vec<PortMapping>, Error> {
     if host.publish_all_ports {
         for port in container.record.config.exposed_ports.keys() {
             for (number, protocol) in exposed(port)? {
-                if !wanted.iter().any(|mapping| mapping.container == number && mapping.protocol == protocol) {
-                    wanted.push(PortMapping { container: number, protocol, host_ip: None, host: None });
+                if !wanted
+                    .iter()
+                    .any(|mapping| mapping.container == number && mapping.protocol == protocol)
+                {
+                    wanted.push(PortMapping {
+                        container: number,
+                        protocol,
+                        host_ip: None,
+                        host: None,
+                    });
                 }
             }
         }
@@ -294,8 +343,13 @@ fn mappings(container: &Container) -> Result<Vec<PortMapping>, Error> {
     Ok(wanted)
 }
 
-fn mapping(container: u16, protocol: Protocol, binding: &crate::model::PortBinding) -> Result<PortMapping, Error> {
-    let bad = |what: &str| Error::Invalid(format!("invalid host {what} of a published port: `{what}`"));
+fn mapping(
+    container: u16,
+    protocol: Protocol,
+    binding: &crate::model::PortBinding,
+) -> Result<PortMapping, Error> {
+    let bad =
+        |what: &str| Error::Invalid(format!("invalid host {what} of a published port: `{what}`"));
     let host_ip = match binding.host_ip.as_str() {
         "" => None,
         text => Some(text.parse::<IpAddr>().map_err(|_| bad(text))?),
@@ -339,7 +393,8 @@ pub(crate) fn cgroup_host() -> Result<Host, Error> {
     if let Some(host) = FOUND.get() {
         return Ok(host.clone());
     }
-    let host = Host::probe().map_err(Error::below("cannot find the control groups of this machine"))?;
+    let host =
+        Host::probe().map_err(Error::below("cannot find the control groups of this machine"))?;
     Ok(FOUND.get_or_init(|| host).clone())
 }
 

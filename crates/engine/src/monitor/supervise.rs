@@ -22,7 +22,12 @@ use crate::model::{Map, Status};
 use crate::{Engine, Error};
 
 /// Lives as the monitor of container `id`. `starter` is whoever started it, and the first client.
-pub(super) fn supervise(engine: Engine, id: ContainerId, lock: Lock, starter: &UnixStream) -> Result<(), Error> {
+pub(super) fn supervise(
+    engine: Engine,
+    id: ContainerId,
+    lock: Lock,
+    starter: &UnixStream,
+) -> Result<(), Error> {
     let container = engine
         .containers()
         .load_as_written(&id)?
@@ -45,7 +50,12 @@ struct Main {
 }
 
 impl Main {
-    fn live(mut self, mut container: Container, lock: Lock, starter: &UnixStream) -> Result<(), Error> {
+    fn live(
+        mut self,
+        mut container: Container,
+        lock: Lock,
+        starter: &UnixStream,
+    ) -> Result<(), Error> {
         let (streams, size) = client::starting(starter)?;
         let mut code;
         loop {
@@ -63,7 +73,9 @@ impl Main {
                     self.listen_while_running(&run);
                     code = self.finish(&run, pump);
                 }
-                Err(error) if is_first => return self.never_started(&container, &error, starter, lock),
+                Err(error) if is_first => {
+                    return self.never_started(&container, &error, starter, lock);
+                }
                 Err(error) => code = self.failed_again(&container, &error),
             }
             container = self.shared.container()?;
@@ -77,7 +89,13 @@ impl Main {
     }
 
     /// Records that the container could not be started at all, and tells the starter why.
-    fn never_started(&self, container: &Container, error: &Error, starter: &UnixStream, lock: Lock) -> Result<(), Error> {
+    fn never_started(
+        &self,
+        container: &Container,
+        error: &Error,
+        starter: &UnixStream,
+        lock: Lock,
+    ) -> Result<(), Error> {
         let failure = client::failure_of(error);
         let engine = self.shared.engine();
         let containers = engine.containers();
@@ -118,8 +136,10 @@ impl Main {
     fn listen_while_running(&self, run: &Run) {
         loop {
             let listener = self.listener.as_fd();
-            let mut fds =
-                [PollFd::from_borrowed_fd(run.process.pidfd(), PollFlags::IN), PollFd::from_borrowed_fd(listener, PollFlags::IN)];
+            let mut fds = [
+                PollFd::from_borrowed_fd(run.process.pidfd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(listener, PollFlags::IN),
+            ];
             match poll(&mut fds, None) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
@@ -152,7 +172,8 @@ impl Main {
         let goes = self.shared.inner().intent != Intent::Restart
             && container.as_ref().is_ok_and(|container| container.record.host.auto_remove);
         if let Ok(container) = &container {
-            let _repaired_later = super::release::after_run(&self.shared.engine(), container, run, !goes);
+            let _repaired_later =
+                super::release::after_run(&self.shared.engine(), container, run, !goes);
         }
         // Only now may the forwarder close the ports: what still arrived would have found nobody.
         drop(run.stop.lock().map(|mut stop| stop.take()));
@@ -229,8 +250,10 @@ impl Main {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: i64::from(left.subsec_nanos()),
             };
-            let mut fds =
-                [PollFd::from_borrowed_fd(self.shared.wake(), PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
+            let mut fds = [
+                PollFd::from_borrowed_fd(self.shared.wake(), PollFlags::IN),
+                PollFd::new(&self.listener, PollFlags::IN),
+            ];
             let _interrupted_is_fine = poll(&mut fds, Some(&limit));
             if !fds[1].revents().is_empty() {
                 self.accept();
@@ -246,7 +269,9 @@ impl Main {
         let removed = if container.record.host.auto_remove {
             self.shared.engine().containers().delete(container, lock)
         } else {
-            let _no_client_any_more = std::fs::remove_file(container.directory(&self.shared.engine()).join(super::request::SOCKET));
+            let _no_client_any_more = std::fs::remove_file(
+                container.directory(&self.shared.engine()).join(super::request::SOCKET),
+            );
             drop(lock);
             Ok(())
         };

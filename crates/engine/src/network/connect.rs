@@ -15,19 +15,29 @@ impl Networks<'_> {
     /// # Errors
     /// When one of the two does not exist, the container is part of it already or shares another's network, or what is asked
     /// for cannot be there.
-    pub fn connect(self, network: &str, container: &str, config: &EndpointConfig) -> Result<(), Error> {
+    pub fn connect(
+        self,
+        network: &str,
+        container: &str,
+        config: &EndpointConfig,
+    ) -> Result<(), Error> {
         let network = self.find(network)?;
         let container = self.engine.containers().find(container)?;
         let mode = container.record.host.network_mode.as_str();
         if mode == "host" || network.spec.driver == "host" {
-            return Err(Error::Conflict("container cannot be connected to or disconnected from the host network".into()));
+            return Err(Error::Conflict(
+                "container cannot be connected to or disconnected from the host network".into(),
+            ));
         }
         if mode.starts_with("container:") {
             return Err(Error::Conflict("container sharing network namespace with another container cannot be connected to any other network".into()));
         }
         membership::check(&network, config)?;
         let hostname = container.record.config.hostname.clone();
-        self.join(&container, Membership { network: network.clone(), config: config.clone(), hostname })?;
+        self.join(
+            &container,
+            &Membership { network: network.clone(), config: config.clone(), hostname },
+        )?;
         if container.is_running() {
             let request = Request::Connect { network: network.id.clone() };
             if let Err(error) = monitor::ask(self.engine, &container.id, &request) {
@@ -39,7 +49,7 @@ impl Networks<'_> {
         Ok(())
     }
 
-    fn join(self, container: &Container, membership: Membership) -> Result<(), Error> {
+    fn join(self, container: &Container, membership: &Membership) -> Result<(), Error> {
         let existing = memberships(self.engine.database().connection(), &container.id)?;
         if existing.iter().any(|row| row.network == membership.network.id) {
             return Err(Error::Conflict(format!(
@@ -55,7 +65,7 @@ impl Networks<'_> {
                 let sql = "DELETE FROM endpoint WHERE container = ?1 AND network IN (SELECT id FROM network WHERE name = 'none')";
                 t.execute(sql, [container.id.as_str()])?;
             }
-            membership::join(t, &container.id, &container.name, position, &membership)
+            membership::join(t, &container.id, &container.name, position, membership)
         })
     }
 
@@ -70,7 +80,9 @@ impl Networks<'_> {
             other => other?,
         };
         if network.spec.driver == "host" {
-            return Err(Error::Conflict("container cannot be connected to or disconnected from the host network".into()));
+            return Err(Error::Conflict(
+                "container cannot be connected to or disconnected from the host network".into(),
+            ));
         }
         let existing = memberships(self.engine.database().connection(), &container.id)?;
         if !existing.iter().any(|row| row.network == network.id) {
@@ -80,7 +92,11 @@ impl Networks<'_> {
             )));
         }
         if matches!(container.live.state.status, Status::Running | Status::Paused) {
-            monitor::ask(self.engine, &container.id, &Request::Disconnect { network: network.id.clone() })?;
+            monitor::ask(
+                self.engine,
+                &container.id,
+                &Request::Disconnect { network: network.id.clone() },
+            )?;
         }
         self.leave(&container, &network)?;
         self.emit(&network, "disconnect", about(&container));

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use hako_network::{Endpoint, Mac, Prefix, Published, ipam};
 use hako_network::ports::Binding;
+use hako_network::{Endpoint, Mac, Prefix, Published, ipam};
 use hako_store::rusqlite::{Connection, OptionalExtension, Transaction, params};
 use hako_types::{ContainerId, RandomId};
 
@@ -52,16 +52,25 @@ pub(crate) fn take(engine: &Engine, container: &ContainerId) -> Result<Vec<Lease
         let mut leases = Vec::new();
         for (position, (interface, row, network, wiring)) in wanted.into_iter().enumerate() {
             let has_default = default == Some(position);
-            leases.push(take_one(t, container, Wanted { interface, row, network, wiring, has_default })?);
+            leases.push(take_one(
+                t,
+                container,
+                Wanted { interface, row, network, wiring, has_default },
+            )?);
         }
         Ok(leases)
     })
 }
 
 /// Returns the place of the network whose gateway is the way out: the highest priority, else the first that has a way out.
-fn default_route(wanted: &[(String, EndpointRow, Network, hako_network::Network)]) -> Option<usize> {
+fn default_route(
+    wanted: &[(String, EndpointRow, Network, hako_network::Network)],
+) -> Option<usize> {
     let open = wanted.iter().enumerate().filter(|(_, (.., wiring))| !wiring.internal);
-    open.max_by_key(|(position, (_, row, ..))| (row.config.gw_priority, std::cmp::Reverse(*position))).map(|(position, _)| position)
+    open.max_by_key(|(position, (_, row, ..))| {
+        (row.config.gw_priority, std::cmp::Reverse(*position))
+    })
+    .map(|(position, _)| position)
 }
 
 pub(super) struct Wanted {
@@ -73,7 +82,11 @@ pub(super) struct Wanted {
 }
 
 /// Takes the addresses of one endpoint.
-pub(super) fn take_one(t: &Transaction<'_>, container: &ContainerId, wanted: Wanted) -> Result<Lease, Error> {
+pub(super) fn take_one(
+    t: &Transaction<'_>,
+    container: &ContainerId,
+    wanted: Wanted,
+) -> Result<Lease, Error> {
     let Wanted { interface, row, network, wiring, has_default } = wanted;
     let interface = row.config.interface_name.clone().unwrap_or(interface);
     let (mut addresses, mut gateways) = (Vec::new(), Vec::new());
@@ -83,29 +96,49 @@ pub(super) fn take_one(t: &Transaction<'_>, container: &ContainerId, wanted: Wan
         let asked: Option<IpAddr> = asked.as_ref().and_then(|text| text.parse().ok());
         let used = used(t, &network.id)?;
         let last = cursor(t, &network.id, is_v4)?;
-        let address = ipam::allocate(subnet, &used, asked, last).map_err(|error| Error::Conflict(error.to_string()))?;
+        let address = ipam::allocate(subnet, &used, asked, last)
+            .map_err(|error| Error::Conflict(error.to_string()))?;
         if asked.is_none() {
-            let sql = "INSERT OR REPLACE INTO cursor (network, family, address) VALUES (?1, ?2, ?3)";
-            t.prepare_cached(sql)?.execute(params![network.id, if is_v4 { 4 } else { 6 }, address.to_string()])?;
+            let sql =
+                "INSERT OR REPLACE INTO cursor (network, family, address) VALUES (?1, ?2, ?3)";
+            t.prepare_cached(sql)?.execute(params![
+                network.id,
+                if is_v4 { 4 } else { 6 },
+                address.to_string()
+            ])?;
         }
         addresses.extend(Prefix::new(address, subnet.prefix.length()));
         gateways.extend(subnet.gateway.filter(|_| has_default));
     }
     let first = addresses.first().map_or(IpAddr::V4(0.into()), |prefix: &Prefix| prefix.address());
     let mac = match &row.config.mac_address {
-        Some(text) => text.parse().map_err(|_| Error::Invalid(format!("invalid MAC address `{text}`")))?,
+        Some(text) => {
+            text.parse().map_err(|_| Error::Invalid(format!("invalid MAC address `{text}`")))?
+        }
         None => Mac::of(first),
     };
     let text = |is_v4: bool| {
-        addresses.iter().find(|prefix| prefix.is_ipv4() == is_v4).map(|prefix| prefix.address().to_string())
+        addresses
+            .iter()
+            .find(|prefix| prefix.is_ipv4() == is_v4)
+            .map(|prefix| prefix.address().to_string())
     };
     // A new identity at each start: the kernel may not have taken the last start's interface away yet.
     let id = RandomId::random();
     let sql = "UPDATE endpoint SET interface = ?3, ipv4 = ?4, ipv6 = ?5, mac = ?6, id = ?7 WHERE container = ?1 AND network = ?2";
-    let values = params![container.as_str(), network.id, interface, text(true), text(false), mac.to_string(), id.as_str()];
+    let values = params![
+        container.as_str(),
+        network.id,
+        interface,
+        text(true),
+        text(false),
+        mac.to_string(),
+        id.as_str()
+    ];
     t.prepare_cached(sql)?.execute(values)?;
     let host_interface = Endpoint::host_name(id.as_str());
-    let endpoint = Endpoint { interface, host_interface, mac, addresses, gateways, sysctls: Vec::new() };
+    let endpoint =
+        Endpoint { interface, host_interface, mac, addresses, gateways, sysctls: Vec::new() };
     Ok(Lease { network, wiring, endpoint })
 }
 
@@ -122,7 +155,8 @@ fn cursor(connection: &Connection, network: &str, is_v4: bool) -> Result<Option<
     let sql = "SELECT address FROM cursor WHERE network = ?1 AND family = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let family = if is_v4 { 4 } else { 6 };
-    let text: Option<String> = statement.query_row(params![network, family], |row| row.get(0)).optional()?;
+    let text: Option<String> =
+        statement.query_row(params![network, family], |row| row.get(0)).optional()?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
@@ -137,8 +171,11 @@ pub(crate) fn release(t: &Transaction<'_>, container: &ContainerId) -> Result<()
 
 /// Returns the ports of the host that containers of this engine have.
 pub(crate) fn bindings(connection: &Connection) -> Result<BTreeSet<Binding>, Error> {
-    let mut statement = connection.prepare_cached("SELECT protocol, host_ip, host_port FROM port")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    let mut statement =
+        connection.prepare_cached("SELECT protocol, host_ip, host_port FROM port")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+    })?;
     let rows: Vec<(String, String, u16)> = rows.collect::<Result<_, _>>()?;
     let binding = |(protocol, ip, port): &(String, String, u16)| {
         Some(Binding { ip: ip.parse().ok()?, port: *port, protocol: protocol.parse().ok()? })
@@ -147,12 +184,21 @@ pub(crate) fn bindings(connection: &Connection) -> Result<BTreeSet<Binding>, Err
 }
 
 /// Returns what is published, of one container or of all.
-pub(crate) fn published(connection: &Connection, container: Option<&ContainerId>) -> Result<Vec<Published>, Error> {
+pub(crate) fn published(
+    connection: &Connection,
+    container: Option<&ContainerId>,
+) -> Result<Vec<Published>, Error> {
     let sql = "SELECT protocol, host_ip, host_port, target_ip, target_port FROM port \
                WHERE (?1 IS NULL OR container = ?1) AND target_ip <> ''";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([container.map(ContainerId::as_str)], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get(2)?,
+            row.get::<_, String>(3)?,
+            row.get(4)?,
+        ))
     })?;
     let rows: Vec<(String, String, u16, String, u16)> = rows.collect::<Result<_, _>>()?;
     let entry = |(protocol, ip, port, target, target_port): &(String, String, u16, String, u16)| {
@@ -174,7 +220,8 @@ pub(crate) fn publish(
     reserved: &[hako_network::ports::Reserved],
 ) -> Result<(), Error> {
     let addresses: Vec<IpAddr> = lease.addresses().collect();
-    let ports: Vec<Published> = reserved.iter().filter_map(|port| port.publish(&addresses)).collect();
+    let ports: Vec<Published> =
+        reserved.iter().filter_map(|port| port.publish(&addresses)).collect();
     engine.database().write(|t| {
         let sql = "INSERT OR REPLACE INTO port (container, protocol, host_ip, host_port, target_ip, target_port, network) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -207,7 +254,11 @@ pub(crate) fn unpublish(engine: &Engine, container: &ContainerId) -> Result<(), 
     if ports.is_empty() {
         return Ok(());
     }
-    engine.networks().firewall().unpublish(&ports).map_err(Error::below("cannot take published ports back"))
+    engine
+        .networks()
+        .firewall()
+        .unpublish(&ports)
+        .map_err(Error::below("cannot take published ports back"))
 }
 
 /// Makes the firewall's table anew from what the database says, while nobody changes that.
@@ -220,7 +271,11 @@ pub(crate) fn rebuild(engine: &Engine) -> Result<(), Error> {
             }
         }
         let ports = published(t, None)?;
-        engine.networks().firewall().rebuild(&networks, &ports).map_err(Error::below("cannot make the firewall's table"))
+        engine
+            .networks()
+            .firewall()
+            .rebuild(&networks, &ports)
+            .map_err(Error::below("cannot make the firewall's table"))
     })
 }
 
@@ -237,13 +292,21 @@ pub(crate) fn take_further(
     let network = engine.networks().find(network)?;
     let wiring = network.wiring(engine)?;
     let taken = |name: &str| held.iter().any(|lease| lease.endpoint.interface == name);
-    let interface = (0..).map(|number| format!("eth{number}")).find(|name| !taken(name)).unwrap_or_default();
-    let has_default = !wiring.internal && held.iter().all(|lease| lease.endpoint.gateways.is_empty());
-    engine.database().write(|t| take_one(t, container, Wanted { interface, row, network, wiring, has_default }))
+    let interface =
+        (0..).map(|number| format!("eth{number}")).find(|name| !taken(name)).unwrap_or_default();
+    let has_default =
+        !wiring.internal && held.iter().all(|lease| lease.endpoint.gateways.is_empty());
+    engine
+        .database()
+        .write(|t| take_one(t, container, Wanted { interface, row, network, wiring, has_default }))
 }
 
 /// Gives the address of a container in one network back.
-pub(crate) fn release_one(engine: &Engine, container: &ContainerId, network: &str) -> Result<(), Error> {
+pub(crate) fn release_one(
+    engine: &Engine,
+    container: &ContainerId,
+    network: &str,
+) -> Result<(), Error> {
     engine.database().write(|t| {
         let sql = "UPDATE endpoint SET interface = NULL, ipv4 = NULL, ipv6 = NULL, mac = NULL \
                    WHERE container = ?1 AND network = ?2";

@@ -34,14 +34,19 @@ impl Containers<'_> {
         let mode = record.host.network_mode.as_str();
         if mode.starts_with("container:") {
             if !networks.is_empty() {
-                return Err(Error::Invalid("conflicting options: a container's network and further networks".into()));
+                return Err(Error::Invalid(
+                    "conflicting options: a container's network and further networks".into(),
+                ));
             }
             return Ok(Vec::new());
         }
         let first = self.engine.networks().find(mode)?;
         let mut found: Vec<Membership> = Vec::new();
         let default = EndpointConfig::default();
-        let of_mode = networks.get(mode).or_else(|| networks.get(&first.spec.name)).or_else(|| networks.get(&first.id));
+        let of_mode = networks
+            .get(mode)
+            .or_else(|| networks.get(&first.spec.name))
+            .or_else(|| networks.get(&first.id));
         let wanted = std::iter::once((mode, of_mode.unwrap_or(&default)))
             .chain(networks.iter().map(|(name, config)| (name.as_str(), config)));
         for (name, config) in wanted {
@@ -51,9 +56,15 @@ impl Containers<'_> {
             }
             check(&network, config)?;
             if !found.is_empty() && (network.spec.driver == "host" || first.spec.driver == "host") {
-                return Err(Error::Invalid("cannot connect a container to the host network and another one".into()));
+                return Err(Error::Invalid(
+                    "cannot connect a container to the host network and another one".into(),
+                ));
             }
-            found.push(Membership { network, config: config.clone(), hostname: record.config.hostname.clone() });
+            found.push(Membership {
+                network,
+                config: config.clone(),
+                hostname: record.config.hostname.clone(),
+            });
         }
         Ok(found)
     }
@@ -63,10 +74,14 @@ impl Containers<'_> {
 pub(super) fn check(network: &Network, config: &EndpointConfig) -> Result<(), Error> {
     let wants_address = config.ipv4_address.is_some() || config.ipv6_address.is_some();
     if network.is_predefined() && wants_address {
-        return Err(Error::Invalid("user specified IP address is supported on user defined networks only".into()));
+        return Err(Error::Invalid(
+            "user specified IP address is supported on user defined networks only".into(),
+        ));
     }
     if network.spec.name != "bridge" && network.is_predefined() && !config.aliases.is_empty() {
-        return Err(Error::Invalid("network-scoped aliases are only supported for user-defined networks".into()));
+        return Err(Error::Invalid(
+            "network-scoped aliases are only supported for user-defined networks".into(),
+        ));
     }
     for text in config.ipv4_address.iter().chain(&config.ipv6_address) {
         let address: std::net::IpAddr =
@@ -96,7 +111,13 @@ pub(crate) fn join(
     let config = to_json(&membership.config)?;
     let sql = "INSERT INTO endpoint (container, network, position, id, config) VALUES (?1, ?2, ?3, ?4, ?5)";
     let id = RandomId::random();
-    t.prepare_cached(sql)?.execute(params![container.as_str(), network, position, id.as_str(), config])?;
+    t.prepare_cached(sql)?.execute(params![
+        container.as_str(),
+        network,
+        position,
+        id.as_str(),
+        config
+    ])?;
     if membership.network.has_names() {
         let aliases = membership.config.aliases.iter().map(String::as_str);
         for alias in [name, container.short(), &membership.hostname].into_iter().chain(aliases) {
@@ -129,7 +150,10 @@ pub(crate) struct EndpointRow {
 }
 
 /// Returns a container's endpoints, in the order in which it joined.
-pub(crate) fn memberships(connection: &Connection, container: &ContainerId) -> Result<Vec<EndpointRow>, Error> {
+pub(crate) fn memberships(
+    connection: &Connection,
+    container: &ContainerId,
+) -> Result<Vec<EndpointRow>, Error> {
     let sql = "SELECT network, id, config, interface, ipv4, ipv6, mac FROM endpoint WHERE container = ?1 ORDER BY position";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([container.as_str()], |row| {

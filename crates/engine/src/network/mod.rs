@@ -59,7 +59,10 @@ impl<'a> Networks<'a> {
             spec.driver = "bridge".into();
         }
         if !matches!(spec.driver.as_str(), "bridge" | "macvlan" | "ipvlan") {
-            return Err(Error::Invalid(format!("could not find network driver `{}`: there are bridge, macvlan and ipvlan", spec.driver)));
+            return Err(Error::Invalid(format!(
+                "could not find network driver `{}`: there are bridge, macvlan and ipvlan",
+                spec.driver
+            )));
         }
         let id = RandomId::random();
         self.insert(&id, spec)
@@ -67,10 +70,15 @@ impl<'a> Networks<'a> {
 
     /// Completes the addresses of `spec` and writes the row.
     fn insert(self, id: &RandomId, mut spec: NetworkSpec) -> Result<String, Error> {
-        let routes = hako_network::attach::host_prefixes().map_err(Error::below("cannot read the host's routes"))?;
+        let routes = hako_network::attach::host_prefixes()
+            .map_err(Error::below("cannot read the host's routes"))?;
         let network = self.engine.database().write(|t| {
             if let Some(by) = id_of(t, &spec.name)? {
-                return Err(Error::NameTaken { object: Object::Network, name: spec.name.clone(), by });
+                return Err(Error::NameTaken {
+                    object: Object::Network,
+                    name: spec.name.clone(),
+                    by,
+                });
             }
             let others: Vec<Network> = all(t)?;
             let subnets: Vec<Prefix> = others.iter().flat_map(Network::prefixes).collect();
@@ -78,11 +86,25 @@ impl<'a> Networks<'a> {
             let network = Network { id: id.as_str().to_owned(), created: Moment::now(), spec };
             let wiring = network.wiring(self.engine)?;
             ipam::validate(&wiring, &subnets).map_err(|error| Error::Invalid(error.to_string()))?;
-            if wiring.parent.is_none() && matches!(network.spec.driver.as_str(), "macvlan" | "ipvlan") && !network.spec.internal {
-                return Err(Error::Invalid(format!("a {} network needs the option `parent`", network.spec.driver)));
+            if wiring.parent.is_none()
+                && matches!(network.spec.driver.as_str(), "macvlan" | "ipvlan")
+                && !network.spec.internal
+            {
+                return Err(Error::Invalid(format!(
+                    "a {} network needs the option `parent`",
+                    network.spec.driver
+                )));
             }
             let sql = "INSERT INTO network (id, name, created, record) VALUES (?1, ?2, ?3, ?4)";
-            t.execute(sql, params![network.id, network.spec.name, network.created.nanos(), to_json(&network.spec)?])?;
+            t.execute(
+                sql,
+                params![
+                    network.id,
+                    network.spec.name,
+                    network.created.nanos(),
+                    to_json(&network.spec)?
+                ],
+            )?;
             Ok(network)
         })?;
         self.emit(&network, "create", Map::new());
@@ -97,15 +119,23 @@ impl<'a> Networks<'a> {
         let name = if name == "default" { "bridge" } else { name };
         let connection = self.engine.database().connection();
         let sql = "SELECT id, name, created, record FROM network WHERE name = ?1 OR id = ?1";
-        if let Some(found) = connection.prepare_cached(sql)?.query_row([name], read_row).optional()? {
+        if let Some(found) =
+            connection.prepare_cached(sql)?.query_row([name], read_row).optional()?
+        {
             return Ok(found);
         }
-        if let Some((name, driver)) = PREDEFINED.into_iter().find(|(predefined, _)| *predefined == name) {
+        if let Some((name, driver)) =
+            PREDEFINED.into_iter().find(|(predefined, _)| *predefined == name)
+        {
             return self.predefine(name, driver);
         }
-        let is_hex = !name.is_empty() && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let mut found: Vec<Network> =
-            if is_hex { all(connection)?.into_iter().filter(|n| n.id.starts_with(name)).collect() } else { Vec::new() };
+        let is_hex =
+            !name.is_empty() && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut found: Vec<Network> = if is_hex {
+            all(connection)?.into_iter().filter(|n| n.id.starts_with(name)).collect()
+        } else {
+            Vec::new()
+        };
         match found.len() {
             0 => Err(Error::NoSuch { object: Object::Network, name: name.to_owned() }),
             1 => Ok(found.remove(0)),
@@ -114,7 +144,8 @@ impl<'a> Networks<'a> {
     }
 
     fn predefine(self, name: &str, driver: &str) -> Result<Network, Error> {
-        let spec = NetworkSpec { name: name.into(), driver: driver.into(), ..NetworkSpec::default() };
+        let spec =
+            NetworkSpec { name: name.into(), driver: driver.into(), ..NetworkSpec::default() };
         match self.insert(&RandomId::random(), spec) {
             Ok(_) | Err(Error::NameTaken { .. }) => self.find(name),
             Err(error) => Err(error),
@@ -170,8 +201,12 @@ impl<'a> Networks<'a> {
         let mut statement = connection.prepare_cached(sql)?;
         let with_length = |address: Option<String>| {
             let address: Option<IpAddr> = address.and_then(|text| text.parse().ok());
-            let prefix = address.and_then(|address| network.prefixes().find(|prefix| prefix.contains(address)));
-            address.zip(prefix).map(|(address, prefix)| format!("{address}/{}", prefix.length())).unwrap_or_default()
+            let prefix = address
+                .and_then(|address| network.prefixes().find(|prefix| prefix.contains(address)));
+            address
+                .zip(prefix)
+                .map(|(address, prefix)| format!("{address}/{}", prefix.length()))
+                .unwrap_or_default()
         };
         let rows = statement.query_map([&network.id], |row| {
             let member = NetworkedContainer {
@@ -193,7 +228,10 @@ impl<'a> Networks<'a> {
     pub fn remove(self, name: &str) -> Result<Network, Error> {
         let network = self.find(name)?;
         if network.is_predefined() {
-            return Err(Error::Conflict(format!("{} is a pre-defined network and cannot be removed", network.spec.name)));
+            return Err(Error::Conflict(format!(
+                "{} is a pre-defined network and cannot be removed",
+                network.spec.name
+            )));
         }
         // Those that are said to run but have no monitor are corrected here.
         self.engine.containers().list()?;
@@ -201,7 +239,8 @@ impl<'a> Networks<'a> {
             let sql = "SELECT c.name FROM endpoint e JOIN container c ON c.id = e.container \
                        WHERE e.network = ?1 AND e.mac IS NOT NULL ORDER BY c.name";
             let mut statement = t.prepare(sql)?;
-            let users: Vec<String> = statement.query_map([&network.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let users: Vec<String> =
+                statement.query_map([&network.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
             if !users.is_empty() {
                 return Err(Error::Conflict(format!(
                     "network {} has active endpoints ({})",
@@ -216,7 +255,8 @@ impl<'a> Networks<'a> {
             Ok(())
         })?;
         let doing = format!("cannot remove the network `{}` from the kernel", network.spec.name);
-        hako_network::remove(&network.wiring(self.engine)?, &self.firewall()).map_err(Error::below(doing))?;
+        hako_network::remove(&network.wiring(self.engine)?, &self.firewall())
+            .map_err(Error::below(doing))?;
         self.emit(&network, "destroy", Map::new());
         Ok(network)
     }
@@ -235,7 +275,12 @@ impl<'a> Networks<'a> {
 }
 
 /// Fills in the subnets and gateways that the request left open.
-fn complete(spec: &mut NetworkSpec, id: &RandomId, subnets: &[Prefix], routes: &[Prefix]) -> Result<(), Error> {
+fn complete(
+    spec: &mut NetworkSpec,
+    id: &RandomId,
+    subnets: &[Prefix],
+    routes: &[Prefix],
+) -> Result<(), Error> {
     if spec.ipam.driver.is_empty() {
         spec.ipam.driver = "default".into();
     }
@@ -243,7 +288,8 @@ fn complete(spec: &mut NetworkSpec, id: &RandomId, subnets: &[Prefix], routes: &
         return Ok(());
     }
     let refused = |error: ipam::Error| Error::Conflict(error.to_string());
-    let taken: Vec<Prefix> = subnets.iter().chain(routes).copied().filter(|prefix| prefix.length() > 0).collect();
+    let taken: Vec<Prefix> =
+        subnets.iter().chain(routes).copied().filter(|prefix| prefix.length() > 0).collect();
     let is_v6 = |config: &IpamConfig| config.subnet.contains(':');
     if spec.enable_ipv4 != Some(false) && !spec.ipam.config.iter().any(|config| !is_v6(config)) {
         let subnet = ipam::pick_subnet(&taken).map_err(refused)?.to_string();
@@ -258,29 +304,43 @@ fn complete(spec: &mut NetworkSpec, id: &RandomId, subnets: &[Prefix], routes: &
 
 fn fill_gateways(ipam: &mut Ipam, without: bool) -> Result<(), Error> {
     for config in &mut ipam.config {
-        let prefix: Prefix =
-            config.subnet.parse().map_err(|_| Error::Invalid(format!("invalid subnet `{}`", config.subnet)))?;
+        let prefix: Prefix = config
+            .subnet
+            .parse()
+            .map_err(|_| Error::Invalid(format!("invalid subnet `{}`", config.subnet)))?;
         if prefix.network() != prefix {
-            return Err(Error::Invalid(format!("invalid subnet `{}`: it should be `{}`", config.subnet, prefix.network())));
+            return Err(Error::Invalid(format!(
+                "invalid subnet `{}`: it should be `{}`",
+                config.subnet,
+                prefix.network()
+            )));
         }
         let range = record::optional::<Prefix>(&config.ip_range, "ip-range")?;
         if config.gateway.is_empty() && !without {
-            config.gateway = ipam::default_gateway(prefix, range).map(|ip| ip.to_string()).unwrap_or_default();
+            config.gateway =
+                ipam::default_gateway(prefix, range).map(|ip| ip.to_string()).unwrap_or_default();
         }
     }
     Ok(())
 }
 
 fn id_of(connection: &rusqlite::Connection, name: &str) -> Result<Option<String>, Error> {
-    Ok(connection.query_row("SELECT id FROM network WHERE name = ?1", [name], |row| row.get(0)).optional()?)
+    Ok(connection
+        .query_row("SELECT id FROM network WHERE name = ?1", [name], |row| row.get(0))
+        .optional()?)
 }
 
 fn all(connection: &rusqlite::Connection) -> Result<Vec<Network>, Error> {
-    let mut statement = connection.prepare_cached("SELECT id, name, created, record FROM network ORDER BY created")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, name, created, record FROM network ORDER BY created")?;
     Ok(statement.query_map([], read_row)?.collect::<Result<_, _>>()?)
 }
 
 fn read_row(row: &Row<'_>) -> Result<Network, rusqlite::Error> {
     let record: String = row.get(3)?;
-    Ok(Network { id: row.get(0)?, created: Moment::from_nanos(row.get(2)?), spec: parse_json(3, &record)? })
+    Ok(Network {
+        id: row.get(0)?,
+        created: Moment::from_nanos(row.get(2)?),
+        spec: parse_json(3, &record)?,
+    })
 }

@@ -20,7 +20,11 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Returns the names as `container` sees them; `links` are further names for names, its own alone.
-    pub(crate) fn new(engine: Engine, container: ContainerId, links: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        container: ContainerId,
+        links: Vec<(String, String)>,
+    ) -> Self {
         Self { engine: Mutex::new(engine), container, links }
     }
 
@@ -57,7 +61,9 @@ impl Names for Directory {
         let found = self.with(|connection| {
             let found = gather(connection, ADDRESSES, &[container, name])?;
             match name.rsplit_once('.') {
-                Some((host, network)) if found.is_empty() => gather(connection, ADDRESSES_IN, &[container, host, network]),
+                Some((host, network)) if found.is_empty() => {
+                    gather(connection, ADDRESSES_IN, &[container, host, network])
+                }
                 _ => Ok(found),
             }
         })?;

@@ -53,7 +53,10 @@ impl Network {
         let mut subnets = Vec::new();
         for config in &spec.ipam.config {
             let bad = |what: &str| Error::Invalid(format!("invalid {what} in `{}`", config.subnet));
-            let auxiliary = config.auxiliary_addresses.values().map(|text| text.parse().map_err(|_| bad("aux-address")));
+            let auxiliary = config
+                .auxiliary_addresses
+                .values()
+                .map(|text| text.parse().map_err(|_| bad("aux-address")));
             subnets.push(Subnet {
                 prefix: config.subnet.parse().map_err(|_| bad("subnet"))?,
                 gateway: optional(&config.gateway, "gateway")?,
@@ -70,9 +73,12 @@ impl Network {
         wiring.driver = driver;
         wiring.internal = spec.internal;
         wiring.icc = self.option("com.docker.network.bridge.enable_icc") != Some("false");
-        wiring.masquerade = self.option("com.docker.network.bridge.enable_ip_masquerade") != Some("false");
+        wiring.masquerade =
+            self.option("com.docker.network.bridge.enable_ip_masquerade") != Some("false");
         wiring.mtu = match self.option("com.docker.network.driver.mtu") {
-            Some(text) => Some(text.parse().map_err(|_| Error::Invalid(format!("invalid MTU `{text}`")))?),
+            Some(text) => {
+                Some(text.parse().map_err(|_| Error::Invalid(format!("invalid MTU `{text}`")))?)
+            }
             None => None,
         };
         wiring.parent = self.option("parent").map(str::to_owned);

@@ -23,13 +23,17 @@ impl Volumes<'_> {
             return Ok(());
         }
         let tree = overlay(lower, None)?;
-        let Ok(source) = open_in_root(tree.as_fd(), target.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY) else {
+        let Ok(source) =
+            open_in_root(tree.as_fd(), target.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY)
+        else {
             return Ok(());
         };
-        let stat = fstat(&source).map_err(|error| Error::io("look at", Path::new(target))(error.into()))?;
+        let stat = fstat(&source)
+            .map_err(|error| Error::io("look at", Path::new(target))(error.into()))?;
         copy(&source, &data, name)?;
         let failed = |error: rustix::io::Errno| Error::io("set the owner of", &data)(error.into());
-        let (uid, gid) = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+        let (uid, gid) =
+            (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
         rustix::fs::chownat(CWD, &data, Some(uid), Some(gid), AtFlags::empty()).map_err(failed)?;
         rustix::fs::chmod(&data, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(failed)?;
         Ok(())
@@ -40,14 +44,26 @@ impl Volumes<'_> {
 fn copy(source: &rustix::fd::OwnedFd, data: &Path, name: &str) -> Result<(), Error> {
     let failed = || format!("cannot fill the volume `{name}`");
     let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe for", data))?;
-    let target = rustix::fs::open(data, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let target =
+        rustix::fs::open(data, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let target = target.map_err(|error| Error::io("open", data)(error.into()))?;
     std::thread::scope(|scope| {
         let packing = scope.spawn(|| {
-            let options = PackOptions { name: Some(String::new()), nanoseconds: true, ..PackOptions::default() };
-            pack_from(source.as_fd(), Path::new("."), Plain(std::io::BufWriter::new(writer)), &options).map(drop)
+            let options = PackOptions {
+                name: Some(String::new()),
+                nanoseconds: true,
+                ..PackOptions::default()
+            };
+            pack_from(
+                source.as_fd(),
+                Path::new("."),
+                Plain(std::io::BufWriter::new(writer)),
+                &options,
+            )
+            .map(drop)
         });
-        let unpacked = unpack_into(target.as_fd(), Path::new("."), reader, &UnpackOptions::default());
+        let unpacked =
+            unpack_into(target.as_fd(), Path::new("."), reader, &UnpackOptions::default());
         unpacked.map(drop).map_err(Error::below(failed()))?;
         match packing.join() {
             Ok(packed) => packed.map_err(Error::below(failed())),

@@ -48,7 +48,10 @@ impl<'a> Volumes<'a> {
             spec.driver = "local".into();
         }
         if spec.driver != "local" {
-            return Err(Error::Invalid(format!("no volume driver is called `{}`: there is `local`", spec.driver)));
+            return Err(Error::Invalid(format!(
+                "no volume driver is called `{}`: there is `local`",
+                spec.driver
+            )));
         }
         check_options(&spec.driver_opts)?;
         if let Some(found) = self.get(&spec.name)? {
@@ -59,7 +62,8 @@ impl<'a> Volumes<'a> {
 
     fn insert(self, spec: VolumeSpec, anonymous: bool) -> Result<Volume, Error> {
         let volume = Volume { spec, created: Moment::now(), anonymous };
-        let record = serde_json::to_string(&volume.spec).map_err(|error| Error::Invalid(error.to_string()))?;
+        let record = serde_json::to_string(&volume.spec)
+            .map_err(|error| Error::Invalid(error.to_string()))?;
         let name = volume.spec.name.as_str();
         let rows = self.0.database().write(|t| {
             let sql = "INSERT OR IGNORE INTO volume (name, created, anonymous, record) VALUES (?1, ?2, ?3, ?4)";
@@ -140,7 +144,10 @@ impl<'a> Volumes<'a> {
         self.find(name)?;
         let users = self.users(name)?;
         if !users.is_empty() {
-            return Err(Error::Conflict(format!("volume `{name}` is in use by {}", users.join(", "))));
+            return Err(Error::Conflict(format!(
+                "volume `{name}` is in use by {}",
+                users.join(", ")
+            )));
         }
         self.delete(name)
     }
@@ -156,7 +163,9 @@ impl<'a> Volumes<'a> {
         }
         let path = self.0.paths().volumes().join(name);
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path)(error));
+            }
             _ => {}
         }
         self.0.events().emit("volume", "destroy", name, attributes());
@@ -178,7 +187,9 @@ fn attributes() -> Map {
 fn check_options(options: &Map) -> Result<(), Error> {
     for name in options.keys() {
         if !matches!(name.as_str(), "type" | "device" | "o" | "size") {
-            return Err(Error::Invalid(format!("invalid option `{name}` of a local volume: there are type, device, o and size")));
+            return Err(Error::Invalid(format!(
+                "invalid option `{name}` of a local volume: there are type, device, o and size"
+            )));
         }
     }
     if options.contains_key("o") && !options.contains_key("type") {
