@@ -63,9 +63,6 @@ pub enum Error {
     /// The model asks for what cannot be.
     #[error("{0}")]
     Invalid(String),
-    /// A service that has no container.
-    #[error("service {0:?} has no container to {1}")]
-    NoContainer(String, &'static str),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] hako_store::Error),
@@ -96,9 +93,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Engine { source, .. } => source.kind(),
-            Self::ExternalNetwork(_) | Self::ExternalVolume(_) | Self::NoContainer(..) => {
-                Kind::NotFound
-            }
+            Self::ExternalNetwork(_) | Self::ExternalVolume(_) => Kind::NotFound,
             Self::Grant { .. } | Self::Invalid(_) => Kind::Invalid,
             Self::Io { .. } => Kind::Internal,
             Self::Dependency(_) | Self::Incomplete { .. } | Self::Waiting(_) => Kind::Unavailable,

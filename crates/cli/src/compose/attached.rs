@@ -84,7 +84,7 @@ pub(super) fn run(
             None => match starter.join().unwrap_or(Ok(())) {
                 Err(error) => Err(error.into()),
                 Ok(()) => {
-                    let over = wait(context, &mut follower, scope, &signals)?;
+                    let over = wait(&mut follower, scope, &signals)?;
                     finish(context, raised, attached, &over, &signals)
                 }
             },
@@ -166,12 +166,10 @@ impl<'a> Follower<'a> {
 
 /// Waits until it is over, and tells of every container that ends.
 fn wait<'scope, 'a: 'scope>(
-    context: &Context<'_>,
     follower: &mut Follower<'a>,
     scope: &'scope std::thread::Scope<'scope, 'a>,
     signals: &OwnedFd,
 ) -> Result<Over, Failure> {
-    let _same_context = context;
     let mut told: BTreeSet<(String, Moment)> = BTreeSet::new();
     loop {
         if let Some(signal) = pending(signals)? {

@@ -72,7 +72,7 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
     if parsed.on("quiet") {
         return Ok(0);
     }
-    if let Some(text) = listed(context, parsed, &loaded, &project, &names)? {
+    if let Some(text) = listed(parsed, &loaded, &project, &names)? {
         return print(context, parsed, &text);
     }
     let project =
@@ -161,7 +161,6 @@ fn variables(loaded: &Loaded, format: Option<&str>) -> String {
 
 /// Returns the names that a switch asks for.
 fn listed(
-    context: &Context<'_>,
     parsed: &Parsed,
     loaded: &Loaded,
     project: &Project,
@@ -188,7 +187,6 @@ fn listed(
     } else if let Some(wanted) = parsed.text("hash") {
         return hashes(loaded, wanted).map(Some);
     } else {
-        let _only_the_whole_model_needs_more = context;
         return Ok(None);
     };
     Ok(Some(text))

@@ -1,7 +1,5 @@
 //! Commands that docker has for one container as well: they are these, called with the container of a service.
 
-use std::collections::BTreeMap;
-
 use super::Command;
 use super::context::Context;
 use super::scene::Scene;
@@ -138,10 +136,7 @@ fn id(context: &Context<'_>, parsed: &Parsed, service: &str) -> Result<String, F
 }
 
 fn call(context: &Context<'_>, words: &[String]) -> Result<u8, Failure> {
-    match dispatch(context.session, words) {
-        0 => Ok(0),
-        code => Err(Failure::silent(code)),
-    }
+    Ok(dispatch(context.session, words))
 }
 
 /// Returns the flags that were given, as words again.
@@ -299,9 +294,4 @@ fn processes(pids: &[i32]) -> Result<String, Failure> {
         }));
     }
     Ok(crate::format::lines(&rows))
-}
-
-/// Returns labels as templates show them.
-pub(super) fn labels_text(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }

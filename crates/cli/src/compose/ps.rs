@@ -8,7 +8,6 @@ use hako_types::Moment;
 use serde_json::{Value, json};
 
 use super::Command;
-use super::containers::labels_text;
 use super::context::Context;
 use super::scene::Scene;
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value, values};
@@ -159,7 +158,7 @@ fn row(engine: &Engine, actual: &Actual, whole: bool) -> Result<Value, Failure> 
         "Health": state.health.as_ref().map_or("", |health| health.status.as_str()),
         "ID": if whole { actual.id.as_str() } else { &actual.id[..actual.id.len().min(12)] },
         "Image": record.config.image,
-        "Labels": labels_text(&record.config.labels),
+        "Labels": show::labels(&record.config.labels),
         "LocalVolumes": volumes.to_string(),
         "Mounts": mounts.join(","),
         "Name": actual.name,

@@ -6,7 +6,6 @@ use hako_project::labels;
 use serde_json::json;
 
 use super::Command;
-use super::containers::labels_text;
 use super::context::Context;
 use super::ps::print_as;
 use super::scene::Scene;
@@ -14,6 +13,7 @@ use crate::args::{Parsed, Syntax, Words, switch, value};
 use crate::command::say;
 use crate::format::Columns;
 use crate::report::Failure;
+use crate::show;
 
 pub(super) const COMMAND: Command = Command {
     names: &["volumes"],
@@ -60,7 +60,7 @@ fn run(context: &Context<'_>, parsed: &Parsed) -> Result<u8, Failure> {
             "Availability": "N/A",
             "Driver": volume.spec.driver,
             "Group": "N/A",
-            "Labels": labels_text(&volume.spec.labels),
+            "Labels": show::labels(&volume.spec.labels),
             "Links": "N/A",
             "Mountpoint": engine.volumes().data(&volume.spec.name).to_string_lossy(),
             "Name": volume.spec.name,

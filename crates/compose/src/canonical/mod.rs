@@ -35,7 +35,7 @@ const FORMS: &[(&str, Form)] = &[
     ("configs.*", service::external),
     ("configs.*.labels", forms::labels),
     ("configs.*.file", paths::path),
-    ("services.*", service::deprecated_none),
+    ("services.*", service::without_nulls),
     ("services.*.annotations", forms::labels),
     ("services.*.build", service::build),
     ("services.*.build.context", paths::context),

@@ -22,9 +22,9 @@ pub(super) fn external(node: &mut Node, _: Trail<'_>, _: &Base) -> Result<(), Er
     Ok(())
 }
 
-/// A service of null is one without any key.
+/// A `deploy` or `develop` of null says nothing.
 #[expect(clippy::unnecessary_wraps, reason = "a form among others")]
-pub(super) fn deprecated_none(node: &mut Node, _: Trail<'_>, _: &Base) -> Result<(), Error> {
+pub(super) fn without_nulls(node: &mut Node, _: Trail<'_>, _: &Base) -> Result<(), Error> {
     if let Some(map) = node.as_map_mut() {
         for key in ["deploy", "develop"] {
             if map.get(key).is_some_and(|node| node.value == Value::Null && !node.is_reset()) {

@@ -124,7 +124,8 @@ fn is_anonymous(engine: &Engine, name: &str) -> bool {
             .is_ok_and(|volume| volume.is_some_and(|volume| volume.anonymous))
 }
 
-/// Puts a new container in the place of an old one. When it cannot be made, the old one gets its name back.
+/// Puts a new container in the place of an old one, which runs until the new one is made: when that cannot be, it gets its
+/// name back and nothing has changed.
 fn recreate(work: &Work<'_>, engine: &Engine, name: &str, new: &New<'_>) -> Result<(), Error> {
     let Some((old, old_name)) = new.replaces else { return Ok(()) };
     if work.options.dry_run {
@@ -132,8 +133,6 @@ fn recreate(work: &Work<'_>, engine: &Engine, name: &str, new: &New<'_>) -> Resu
     }
     let containers = engine.containers();
     let doing = |what: &str| format!("cannot {what} the container `{old_name}`");
-    hook::before_stop(work, engine, name, old);
-    containers.stop(old, None, work.options.timeout).map_err(Error::engine(doing("stop")))?;
     let aside = format!("{}_{}", &old[..old.len().min(12)], new.name);
     if aside != *old_name {
         containers.rename(old, &aside).map_err(Error::engine(doing("rename")))?;
@@ -142,6 +141,8 @@ fn recreate(work: &Work<'_>, engine: &Engine, name: &str, new: &New<'_>) -> Resu
         let _the_first_error_counts = containers.rename(old, old_name);
         return Err(error);
     }
+    hook::before_stop(work, engine, name, old);
+    containers.stop(old, None, work.options.timeout).map_err(Error::engine(doing("stop")))?;
     let options = RemoveOptions { force: true, volumes: false };
     containers.remove(old, options).map_err(Error::engine(doing("remove")))
 }
