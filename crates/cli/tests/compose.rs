@@ -1,5 +1,7 @@
 //! `hako compose`, from outside: the model as an ordinary user, the life of a project as root.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -168,7 +168,8 @@ fn values(service: &Service) -> Result<(), (&'static str, String)> {
     let name = &service.container_name;
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if !name.is_empty() && !(name.len() > 1 && starts && name.chars().all(fits)) {
+    let is_name = name.len() > 1 && starts && name.chars().all(fits);
+    if !name.is_empty() && !is_name {
         let text = format!(
             "`{name}` is not a name: want a letter or digit, then letters, digits, `_`, `.` and `-`"
         );
