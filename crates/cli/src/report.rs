@@ -22,7 +22,8 @@ pub(crate) struct Failure {
 impl Failure {
     /// Returns a plain failure with exit code 1.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into(), causes: Vec::new(), hint: None, usage: false }
+        let message = without_numbers(&message.into());
+        Self { code: 1, message, causes: Vec::new(), hint: None, usage: false }
     }
 
     /// Returns a failure of a command that was to run a program, before there was one: exit code 125.
@@ -110,16 +111,36 @@ impl Failure {
 impl<E: Fault> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut causes: Vec<String> = Vec::new();
-        let message = error.to_string();
+        let message = familiar(&error.to_string());
         for cause in
             successors(error.source(), |cause: &&(dyn StdError + 'static)| (*cause).source())
         {
-            let text = cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), reason);
+            let text = cause
+                .downcast_ref::<io::Error>()
+                .map_or_else(|| without_numbers(&cause.to_string()), reason);
             if text != message && causes.last() != Some(&text) {
                 causes.push(text);
             }
         }
         Self { causes, hint: error.hint(), ..Self::new(message) }
+    }
+}
+
+/// Takes Rust's ` (os error 2)` out of a message: the words before it say the same.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
+    }
+    out
+}
+
+/// Says what is not there in the words that people look for in scripts (`No such image: x`).
+fn familiar(message: &str) -> String {
+    match message.strip_prefix("no such image: `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(name) => format!("No such image: {name}"),
+        None => message.to_owned(),
     }
 }
 
@@ -155,5 +176,14 @@ mod tests {
         failure.write(&mut text).unwrap();
         let want = "error: cannot read `x`\n  because: no such file or directory\nhint: make it\n";
         assert_eq!(String::from_utf8(text).unwrap(), want);
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_numbers("io: refused (os error 111): twice (os error 2)"),
+            "io: refused: twice"
+        );
+        assert_eq!(familiar("no such image: `x:1`"), "No such image: x:1");
     }
 }

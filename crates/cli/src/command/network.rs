@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hako_engine::model::{EndpointConfig, Ipam, IpamConfig, NetworkSpec};
 use hako_engine::{Engine, Error};
 
-use super::each::each;
+use super::each::each_printing;
 use super::inspect::tell;
 use super::{Command, complain, say};
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value, values};
@@ -293,12 +293,12 @@ fn inspect(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
 fn remove(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let networks = session.engine()?.networks();
     let force = parsed.on("force");
-    each(&parsed.words, |name| match networks.remove(name) {
+    each_printing(&parsed.words, |name| match networks.remove(name) {
         Err(error @ Error::NoSuch { .. }) if force => {
             complain(&format!("{error}\n"));
-            Ok(())
+            Ok(None)
         }
-        result => Ok(result.map(drop)?),
+        result => Ok(result.map(|_| Some(name.to_owned()))?),
     })
 }
 

@@ -76,8 +76,7 @@ impl Listing {
             _ => (format, false),
         };
         let source = source.replace("\\t", "\t").replace("\\n", "\n");
-        let template = Template::parse(&source)
-            .map_err(|error| Failure::new(error.to_string()).with_code(64))?;
+        let template = Template::parse(&source).map_err(|error| Failure::new(error.to_string()))?;
         Ok(Self { template, headings: table.then_some(columns.headings) })
     }
 
