@@ -61,7 +61,7 @@ impl Progress {
     pub(crate) fn say(&self, line: &str) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         if self.redraws {
-            self.draw(&mut board);
+            self.draw(&mut board, true);
         }
         *board = Board::default();
         self.write(&format!("{line}\n"));
@@ -86,7 +86,9 @@ impl Progress {
         let position = board.lines.iter().position(|line| line.id == id);
         let changed = position.is_none_or(|at| board.lines[at].words != words);
         if !self.redraws {
-            if changed && !matches!(status, Status::Extracting) {
+            if changed
+                && !matches!(status, Status::Downloading | Status::Extracting | Status::Pushing)
+            {
                 self.write(&format!("{id}: {words}\n"));
             }
             if changed {
@@ -98,20 +100,32 @@ impl Progress {
         let bar = if moving { bar(current, total) } else { String::new() };
         set(&mut board, position, Line { id: id.to_owned(), words, bar });
         if changed || board.last.is_none_or(|last| last.elapsed() >= PAUSE) {
-            self.draw(&mut board);
+            self.draw(&mut board, false);
         }
     }
 
-    /// Draws all lines anew, over those that were drawn before.
-    fn draw(&self, board: &mut Board) {
+    /// Draws the lines anew, over those that were drawn before: all of them, or those that move where the terminal is too
+    /// low for all.
+    fn draw(&self, board: &mut Board, last: bool) {
+        let rows = crate::terminal::size(rustix::stdio::stderr())
+            .map_or(24, |(_, rows)| usize::from(rows));
+        let room = if last { usize::MAX } else { rows.saturating_sub(2).max(1) };
+        let crowded = board.lines.len() > room;
+        let shown = board.lines.iter().filter(|line| !crowded || !line.bar.is_empty()).take(room);
         let mut text = String::new();
         if board.drawn > 0 {
             text.push_str(&format!("\x1b[{}A", board.drawn));
         }
-        for line in &board.lines {
+        let mut count = 0;
+        for line in shown {
             text.push_str(&format!("\r\x1b[2K{}: {} {}\n", line.id, line.words, line.bar));
+            count += 1;
         }
-        board.drawn = board.lines.len();
+        // What was drawn before and is not now is wiped out, so that the place stays the same.
+        for _ in count..board.drawn {
+            text.push_str("\r\x1b[2K\n");
+        }
+        board.drawn = count.max(board.drawn);
         board.last = Some(Instant::now());
         self.write(&text);
     }
