@@ -74,7 +74,8 @@ fn alone(world: &World) {
 }
 
 fn three_descriptors(world: &World) {
-    assert_eq!(world.shell("ls /proc/1/fd | tr '\\n' ' '"), "0 1 2 ");
+    // Without a pipeline: a shell that sets one up holds a further descriptor for a moment.
+    assert_eq!(world.shell("ls /proc/1/fd; true"), "0\n1\n2\n");
 }
 
 fn many_layers(world: &World) {
