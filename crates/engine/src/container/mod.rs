@@ -179,7 +179,9 @@ impl<'a> Containers<'a> {
         let mut statement = self.engine.database().connection().prepare_cached(&sql)?;
         let rows: Vec<Container> = statement.query_map([], read_row)?.collect::<Result<_, _>>()?;
         drop(statement);
-        rows.into_iter().filter_map(|container| self.corrected(container).transpose()).collect()
+        // One that cannot be freed must not hide the others: it is told as it was written, and `system check` tells why.
+        let corrected = |container: Container| self.corrected(container.clone()).unwrap_or(Some(container));
+        Ok(rows.into_iter().filter_map(corrected).collect())
     }
 
     /// Reads the container with this id, if it is there.
