@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::cgroup::Cgroup;
 use crate::channel::{self, Order, Report};
-use crate::launch::{lost, until_executed};
+use crate::launch::{lost, prepare, until_executed};
 use crate::plan::{Entry, enter};
 use crate::seccomp::Program;
 use crate::spawn::{Birth, spawn};
@@ -46,6 +46,7 @@ pub fn exec(
         grouped: target.cgroup.is_some(),
         preserve: options.preserve,
     })?;
+    let plain_lines = options.plain_lines;
     let birth = Birth {
         plan,
         filter,
@@ -64,7 +65,7 @@ pub fn exec(
         ..State::default()
     };
     let listener = seccomp.and_then(notify::Destination::of);
-    let done = advance(target, &running, &channel, &state);
+    let done = advance(target, &running, &channel, (&state, plain_lines));
     let done = done.and_then(|terminal| {
         until_executed(&channel, listener.as_ref(), &state)?;
         Ok(terminal)
@@ -84,18 +85,29 @@ fn advance(
     target: &Target<'_>,
     running: &Running,
     channel: &OwnedFd,
-    state: &State,
+    (state, plain_lines): (&State, bool),
 ) -> Result<Option<OwnedFd>, Error> {
     if let Some(cgroup) = target.cgroup {
         placement::enter(cgroup, running.pid())?;
         channel::send(channel, &Order::Grouped, None).map_err(lost)?;
     }
-    // Nobody has to decide anything any more: the start can wait there for init.
-    channel::send(channel, &Order::Start(Box::new(state.clone())), None).map_err(lost)?;
+    let start =
+        || channel::send(channel, &Order::Start(Box::new(state.clone())), None).map_err(lost);
+    // Unless a terminal is to be set up first, nobody has to decide anything any more: the start can
+    // wait there for init.
+    if !plain_lines {
+        start()?;
+    }
     let mut terminal = None;
     loop {
         match channel::receive(channel).map_err(lost)? {
-            Some((Report::Ready, _)) => return Ok(terminal),
+            Some((Report::Ready, _)) => {
+                prepare(terminal.as_ref(), plain_lines)?;
+                if plain_lines {
+                    start()?;
+                }
+                return Ok(terminal);
+            }
             Some((Report::Terminal, file)) => terminal = file,
             Some((Report::Failed(failure), _)) => return Err(failure.into()),
             Some(_) => return Err(lost(std::io::ErrorKind::InvalidData.into())),

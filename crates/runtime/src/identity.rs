@@ -82,7 +82,7 @@ fn number(text: &str) -> Result<Option<u32>, String> {
     let Ok(number) = text.parse::<i64>() else { return Ok(None) };
     match u32::try_from(number).ok().filter(|number| *number <= i32::MAX.unsigned_abs()) {
         Some(number) => Ok(Some(number)),
-        None => Err("uids and gids must be in range 0-2147483647".to_owned()),
+        None => Err(format!("uids and gids must be in range 0-2147483647, not {text}")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::termios::{OptionalActions, OutputModes};
 
 use crate::cgroup::Cgroup;
 use crate::channel::{self, Order, Report};
@@ -86,6 +87,9 @@ pub struct Options {
     pub gate: Option<OwnedFd>,
     /// Change the root by moving mounts and `chroot`, for roots on an initial ramdisk.
     pub no_pivot: bool,
+    /// The terminal passes ends of lines on as the program wrote them, because the caller shows them
+    /// on a terminal of its own, which translates them too.
+    pub plain_lines: bool,
     /// Stay in the caller's session keyring.
     pub no_keyring: bool,
     /// The binary that calls [`init`](crate::init) when its first argument is `init`; the running one when absent.
@@ -103,6 +107,7 @@ pub struct Created {
     hooks: Vec<(String, Hook)>,
     state: State,
     listener: Option<notify::Destination>,
+    plain_lines: bool,
     is_ready: bool,
 }
 
@@ -141,7 +146,7 @@ pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
         bundle: launch.bundle.to_owned(),
         annotations: launch.spec.annotations.clone(),
     };
-    let cgroup = launch.cgroup;
+    let (cgroup, plain_lines) = (launch.cgroup, launch.options.plain_lines);
     let birth = Birth {
         plan,
         filter,
@@ -158,6 +163,7 @@ pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
         terminal: None,
         hooks,
         listener: seccomp.and_then(notify::Destination::of),
+        plain_lines,
         is_ready: false,
     };
     if let Some(cgroup) = cgroup {
@@ -191,7 +197,10 @@ impl Created {
         while !self.is_ready {
             match self.next()? {
                 (Report::Ready, _) => self.is_ready = true,
-                (Report::Terminal, terminal) => self.terminal = terminal,
+                (Report::Terminal, terminal) => {
+                    self.terminal = terminal;
+                    prepare(self.terminal.as_ref(), self.plain_lines)?;
+                }
                 (Report::Hooks, _) => self.run_hooks()?,
                 (Report::Moved, Some(pidfd)) => self.follow(pidfd)?,
                 (Report::Failed(failure), _) => return Err(failure.into()),
@@ -331,6 +340,17 @@ pub(crate) fn until_executed(
             Some(_) => return Err(lost(io::ErrorKind::InvalidData.into())),
         }
     }
+}
+
+/// Sets a terminal up before anything is written to it.
+pub(crate) fn prepare(terminal: Option<&OwnedFd>, plain_lines: bool) -> Result<(), Error> {
+    let Some(terminal) = terminal.filter(|_| plain_lines) else { return Ok(()) };
+    let set = || {
+        let mut modes = rustix::termios::tcgetattr(terminal)?;
+        modes.output_modes -= OutputModes::ONLCR;
+        rustix::termios::tcsetattr(terminal, OptionalActions::Now, &modes)
+    };
+    set().map_err(|errno| lost(errno.into()))
 }
 
 pub(crate) fn lost(source: io::Error) -> Error {

@@ -50,14 +50,19 @@ impl FromStr for GoDuration {
                 ("m", 60e9),
                 ("h", 3600e9),
             ];
-            let (unit, factor) = units.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(bad)?;
+            let (unit, factor) =
+                units.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(bad)?;
             rest = &rest[unit.len()..];
             nanos += value * factor;
         }
         if nanos > 9.2e18 {
             return Err(bad());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above; never negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above; never negative"
+        )]
         Ok(Self(Duration::from_nanos(nanos.round() as u64)))
     }
 }

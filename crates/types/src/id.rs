@@ -120,7 +120,10 @@ impl FromStr for ObjectName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
         let bytes = text.as_bytes();
-        if bytes.len() >= 2 && bytes[0].is_ascii_alphanumeric() && bytes[1..].iter().copied().all(is_inner) {
+        if bytes.len() >= 2
+            && bytes[0].is_ascii_alphanumeric()
+            && bytes[1..].iter().copied().all(is_inner)
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName(text.to_owned()))

@@ -133,7 +133,11 @@ impl FromStr for Moment {
         if let Ok(stamp) = text.parse::<Timestamp>() {
             return Ok(Self(stamp.as_nanosecond()));
         }
-        let with_zone = if text.contains(['T', ' ']) { format!("{text}Z") } else { format!("{text}T00:00:00Z") };
+        let with_zone = if text.contains(['T', ' ']) {
+            format!("{text}Z")
+        } else {
+            format!("{text}T00:00:00Z")
+        };
         with_zone.parse::<Timestamp>().map(|stamp| Self(stamp.as_nanosecond())).map_err(|_| bad())
     }
 }
@@ -153,7 +157,11 @@ fn from_unix(text: &str) -> Option<Moment> {
 pub fn human_duration(length: Duration) -> String {
     let seconds = length.as_secs();
     let (minutes, hours) = (seconds / 60, (length.as_secs_f64() / 3600.0).round());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and far below 2^64")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and far below 2^64"
+    )]
     let hours = hours as u64;
     match (seconds, minutes) {
         (0, _) => "Less than a second".into(),
@@ -196,7 +204,10 @@ mod tests {
         assert_eq!(Moment::NEVER.to_string(), "0001-01-01T00:00:00Z");
         assert_eq!("1.25".parse::<Moment>().unwrap().nanos(), 1_250_000_000);
         assert_eq!("2026-11-24".parse::<Moment>().unwrap().to_string(), "2026-11-24T00:00:00Z");
-        assert_eq!("2026-11-24T09:00:00+09:00".parse::<Moment>().unwrap().to_string(), "2026-11-24T00:00:00Z");
+        assert_eq!(
+            "2026-11-24T09:00:00+09:00".parse::<Moment>().unwrap().to_string(),
+            "2026-11-24T00:00:00Z"
+        );
         let now = Moment::from_seconds(1000);
         assert_eq!(Moment::parse_flag("10m", now).unwrap(), Moment::from_seconds(400));
         assert!(Moment::parse_flag("soon", now).is_err());

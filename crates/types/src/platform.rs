@@ -38,7 +38,9 @@ impl Platform {
     pub fn matches(&self, wanted: &Self) -> bool {
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (self.variant.is_none() || wanted.variant.is_none() || self.variant == wanted.variant)
+            && (self.variant.is_none()
+                || wanted.variant.is_none()
+                || self.variant == wanted.variant)
     }
 }
 
@@ -65,7 +67,8 @@ impl FromStr for Platform {
         let lower = text.to_ascii_lowercase();
         let parts: Vec<&str> = lower.split('/').collect();
         let is_word = |s: &&str| {
-            !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+            !s.is_empty()
+                && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         };
         if !parts.iter().all(is_word) {
             return Err(InvalidPlatform(text.to_owned()));

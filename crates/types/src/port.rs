@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A transport protocol whose ports can be published.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP.
@@ -108,7 +110,8 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>, InvalidPort> {
         container: first + offset,
         protocol,
         host_ip,
-        host: host.map(|(low, high)| if choice { (low, high) } else { (low + offset, low + offset) }),
+        host: host
+            .map(|(low, high)| if choice { (low, high) } else { (low + offset, low + offset) }),
     };
     Ok((0..=length).map(mapping).collect())
 }
@@ -121,7 +124,8 @@ fn split_protocol(text: &str) -> Option<(&str, Protocol)> {
 }
 
 fn parse_range(text: &str) -> Option<(u16, u16)> {
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let number =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (number(first)?, number(last)?),
         None => (number(text)?, number(text)?),
@@ -157,7 +161,18 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused() {
-        for bad in ["", "a", "80/x", "1:2:3:x", "8080-8090:80-81", "90-80", "70000", "0", "1.2.3:80:80", "80:0"] {
+        for bad in [
+            "",
+            "a",
+            "80/x",
+            "1:2:3:x",
+            "8080-8090:80-81",
+            "90-80",
+            "70000",
+            "0",
+            "1.2.3:80:80",
+            "80:0",
+        ] {
             assert!(parse_publish(bad).is_err(), "{bad}");
         }
     }

@@ -176,7 +176,8 @@ fn is_domain(text: &str) -> bool {
             && bytes[0] != b'-'
             && bytes[bytes.len() - 1] != b'-'
     };
-    host.split('.').all(is_label) && port.is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+    host.split('.').all(is_label)
+        && port.is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -194,7 +195,8 @@ fn is_component(part: &str) -> bool {
     if !part.starts_with(alnum) || !part.ends_with(alnum) {
         return false;
     }
-    part.split(alnum).all(|joint| matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|b| b == b'-'))
+    part.split(alnum)
+        .all(|joint| matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|b| b == b'-'))
 }
 
 impl fmt::Display for Reference {
@@ -244,15 +246,30 @@ mod tests {
         let digest = Digest::of(b"x");
         let text = format!("a.b/c:1@{digest}");
         let reference: Reference = text.parse().unwrap();
-        assert_eq!((reference.tag.as_deref(), reference.digest.as_ref()), (Some("1"), Some(&digest)));
+        assert_eq!(
+            (reference.tag.as_deref(), reference.digest.as_ref()),
+            (Some("1"), Some(&digest))
+        );
         assert_eq!(reference.to_string(), text);
     }
 
     #[test]
     fn names_that_are_none_are_refused() {
-        for bad in
-            ["", "Upper", "img:", "a b", "img:-x", "..x", "/x", "x@sha256:12", "http://x", "a//b", "a.b:x/c", "-a", "a/"]
-        {
+        for bad in [
+            "",
+            "Upper",
+            "img:",
+            "a b",
+            "img:-x",
+            "..x",
+            "/x",
+            "x@sha256:12",
+            "http://x",
+            "a//b",
+            "a.b:x/c",
+            "-a",
+            "a/",
+        ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
         assert!("a".repeat(64).parse::<Reference>().is_err());

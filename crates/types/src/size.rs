@@ -49,7 +49,11 @@ fn scaled(amount: u64, base: f64, units: &[&str], digits: usize) -> String {
 fn significant(value: f64, digits: usize) -> String {
     let whole = if value < 1.0 { 1 } else { format!("{}", value.trunc()).len() };
     let text = format!("{value:.*}", digits.saturating_sub(whole));
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 impl FromStr for Bytes {
@@ -72,11 +76,16 @@ impl FromStr for Bytes {
             return whole.checked_mul(1 << shift).map(Self).ok_or_else(bad);
         }
         let value: f64 = number.parse().map_err(|_| bad())?;
-        let bytes = value * f64::from(1_u32 << (shift / 2)) * f64::from(1_u32 << (shift - shift / 2));
+        let bytes =
+            value * f64::from(1_u32 << (shift / 2)) * f64::from(1_u32 << (shift - shift / 2));
         if !bytes.is_finite() || bytes >= 9.2e18 {
             return Err(bad());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above; never negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above; never negative"
+        )]
         Ok(Self(bytes as u64))
     }
 }
@@ -93,9 +102,14 @@ mod tests {
 
     #[test]
     fn sizes_read_as_docker_reads_them() {
-        for (text, want) in
-            [("64", 64), ("1k", 1024), ("16m", 16 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("10 kb", 10240)]
-        {
+        for (text, want) in [
+            ("64", 64),
+            ("1k", 1024),
+            ("16m", 16 << 20),
+            ("1.5g", 3 << 29),
+            ("2GiB", 2 << 30),
+            ("10 kb", 10240),
+        ] {
             assert_eq!(text.parse::<Bytes>().unwrap().0, want, "{text}");
         }
         for bad in ["", "m", "-1", "1x", "nonsense", "1.2.3", "99999999999p"] {

@@ -191,6 +191,9 @@ impl Job<'_> {
         let meta = meta.map_err(|error| {
             Failure::new(format!("lstat {}: {}", local.display(), reason(&error)))
         })?;
+        if from.ends_with('/') && !meta.is_dir() {
+            return Err(Failure::new(format!("lstat {from}: not a directory")));
+        }
         let own_name =
             local.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let content = means_content(from) || from == "/";

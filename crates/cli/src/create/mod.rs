@@ -148,6 +148,10 @@ fn rights(around: &Surroundings, parsed: &Parsed, host: &mut HostConfig) -> Resu
     security::apply(around, &parsed.list("security-opt"), host).map_err(Failure::engine)?;
     host.group_add = parsed.list("group-add");
     host.sysctls = pairs(parsed.all("sysctl"));
+    let isolation = parsed.string("isolation");
+    if !matches!(isolation.as_str(), "" | "default") {
+        return Err(Failure::engine(format!("invalid isolation '{isolation}' on linux")));
+    }
     host.annotations = pairs(parsed.all("annotation"));
     host.cgroup_parent = parsed.string("cgroup-parent");
     let namespace = |flag: &str, what: &str, plain: &[&str], joins: bool| {

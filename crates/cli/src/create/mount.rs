@@ -69,7 +69,8 @@ fn set(mount: &mut Mount, key: &str, value: &str) -> Result<(), String> {
         "volume-label" => insert(&mut volume(mount).labels, value),
         "volume-opt" => insert(&mut volume(mount).driver_options, value),
         "image-subpath" => {
-            mount.image_options.get_or_insert_with(ImageOptions::default).subpath = value.to_owned();
+            mount.image_options.get_or_insert_with(ImageOptions::default).subpath =
+                value.to_owned();
         }
         "tmpfs-size" => {
             let size =
@@ -137,7 +138,9 @@ fn kind(text: &str) -> Result<MountKind, String> {
         "tmpfs" => MountKind::Tmpfs,
         "image" => MountKind::Image,
         _ => {
-            return Err(format!("mount type \"{text}\" unknown: want bind, volume, tmpfs or image"));
+            return Err(format!(
+                "mount type \"{text}\" unknown: want bind, volume, tmpfs or image"
+            ));
         }
     })
 }

@@ -36,6 +36,11 @@ pub(crate) fn apply(
     if asked.is_empty() {
         let mut endpoint = EndpointConfig::default();
         shared(parsed, &mut endpoint)?;
+        if !endpoint.aliases.is_empty() {
+            return Err(Failure::engine(
+                "network-scoped aliases are only supported for user-defined networks",
+            ));
+        }
         host.network_mode = "default".into();
         if endpoint != EndpointConfig::default() {
             endpoints.insert("bridge".into(), endpoint);

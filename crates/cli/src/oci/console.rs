@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use hako_runtime::Running;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use rustix::termios::{OptionalActions, Termios};
+use rustix::termios::{OptionalActions, OutputModes, Termios};
 
 use super::Failure;
 
@@ -37,6 +37,8 @@ impl Raw {
         };
         let mut raw = before.clone();
         raw.make_raw();
+        // Ends of lines are this terminal's to translate, not the program's (`Options::plain_lines`).
+        raw.output_modes |= OutputModes::OPOST;
         let _unchanged =
             rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw);
         Self(Some(before))

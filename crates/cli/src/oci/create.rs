@@ -32,7 +32,7 @@ pub(super) fn create(globals: &Globals, words: &[String]) -> Result<u8, Failure>
     let parsed = Parsed::all(words, OPTIONS)?;
     let bundle = Bundle::read(&parsed)?;
     let mut making = Making::begin(globals, &parsed, &bundle, true)?;
-    making.make(&parsed, true)?;
+    making.make(globals, &parsed, true)?;
     making.detach()?;
     Ok(0)
 }
@@ -44,7 +44,7 @@ pub(super) fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let is_detached = parsed.any(&["detach", "d"]);
     let mut making = Making::begin(globals, &parsed, &bundle, false)?;
     let signals = if is_detached { None } else { Some(console::signals()?) };
-    let terminal = making.make(&parsed, is_detached)?;
+    let terminal = making.make(globals, &parsed, is_detached)?;
     let running = making.start(globals)?;
     let Some(signals) = signals else { return Ok(0) };
     let code = console::attend(&running, terminal, &signals)?;
@@ -171,10 +171,12 @@ impl<'a> Making<'a> {
     /// Makes the container; returns its terminal if that is to be attended here.
     fn make(
         &mut self,
+        globals: &Globals,
         parsed: &Parsed,
         is_detached: bool,
     ) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
         let process = process(self.bundle)?;
+        globals.log.warn_of_capabilities(process.capabilities.as_ref());
         let socket = parsed.value("console-socket").filter(|path| !path.is_empty());
         if process.terminal && is_detached && socket.is_none() {
             return Err(Failure::new(
@@ -206,7 +208,11 @@ impl<'a> Making<'a> {
             root: Root::Directory(self.record.rootfs.clone()),
             stdio,
             cgroup: self.cgroup.as_ref(),
-            options: Options { gate, ..options(parsed)? },
+            options: Options {
+                gate,
+                plain_lines: process.terminal && socket.is_none(),
+                ..options(parsed)?
+            },
         };
         let during = |error: hako_runtime::Error| Failure::from(error).during(START);
         let created = self.created.insert(hako_runtime::create(launch).map_err(during)?);

@@ -58,6 +58,7 @@ fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     }
     let spec = place.spec()?;
     let process = process(&parsed, program, &spec)?;
+    globals.log.warn_of_capabilities(process.capabilities.as_ref());
     let pidfd = record.pidfd().ok_or_else(|| Failure::new("cannot exec in a stopped container"))?;
     let cgroup = record.cgroup();
     let target =
@@ -71,6 +72,7 @@ fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     }
     let signals = if is_detached { None } else { Some(console::signals()?) };
     let options = Options {
+        plain_lines: process.terminal && socket.is_none(),
         preserve: parsed.number("preserve-fds")?.unwrap_or_default(),
         ..Options::default()
     };
@@ -147,6 +149,10 @@ fn process(parsed: &Parsed, program: &[String], spec: &Spec) -> Result<Process, 
             if !set.contains(&name) {
                 set.push(name.clone());
             }
+        }
+        // Without an inheritable set there can be no ambient one.
+        if !sets.inheritable.is_empty() && !sets.ambient.contains(&name) {
+            sets.ambient.push(name);
         }
     }
     Ok(process)

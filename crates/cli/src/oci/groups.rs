@@ -55,7 +55,7 @@ pub(super) fn make(spec: &Spec, id: &str) -> Result<Option<Cgroup>, Failure> {
         resources.devices.extend(defaults::device_rules().into_iter().filter(|rule| rule.allow));
     }
     let host = Host::probe()?;
-    match Cgroup::create(&host, &path(spec, id), &resources) {
+    match Cgroup::create_everywhere(&host, &path(spec, id), &resources) {
         Ok(cgroup) => Ok(Some(cgroup)),
         Err(_) if !rustix::process::geteuid().is_root() && !asks => Ok(None),
         Err(error) => Err(error.into()),

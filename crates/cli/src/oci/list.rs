@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hako_runtime::cgroup::Cgroup;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::{Value, json};
 
 use super::record::{self, Place, Record};
@@ -158,17 +160,37 @@ pub(super) fn events(globals: &Globals, words: &[String]) -> Result<u8, Failure>
         if parsed.has("stats") {
             return Ok(0);
         }
-        if let Some(pidfd) = record.pidfd() {
-            let time = rustix::event::Timespec {
-                tv_sec: i64::try_from(interval.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: interval.subsec_nanos().into(),
-            };
-            let source = rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN);
-            if rustix::event::poll(&mut [source], Some(&time)).is_ok_and(|ended| ended == 0) {
-                continue;
-            }
+        if !watch(&record, &cgroup, interval) {
+            return Ok(0);
         }
-        return Ok(0);
+    }
+}
+
+/// How often it is looked whether the kernel killed for want of memory.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Waits, and tells when memory ran out meanwhile; false once the container has ended.
+fn watch(record: &Record, cgroup: &Cgroup, interval: Duration) -> bool {
+    let end = Instant::now() + interval;
+    let mut kills = cgroup.oom_kills().unwrap_or_default();
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).min(LOOK);
+        if left.is_zero() {
+            return true;
+        }
+        let Some(pidfd) = record.pidfd() else { return false };
+        let time = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
+        let source = PollFd::new(&pidfd, PollFlags::IN);
+        let has_ended =
+            rustix::event::poll(&mut [source], Some(&time)).is_ok_and(|ended| ended > 0);
+        let now = cgroup.oom_kills().unwrap_or(kills);
+        if now > kills {
+            log::print(&format!("{}\n", json!({ "type": "oom", "id": record.id })));
+        }
+        if has_ended {
+            return false;
+        }
+        kills = now;
     }
 }
 

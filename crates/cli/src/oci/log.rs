@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
+use hako_runtime::plan::capability;
+use hako_runtime::spec::Capabilities;
 use hako_types::Moment;
 use serde_json::json;
 
@@ -34,6 +36,11 @@ impl Log {
     /// Reports something that is not as it should be.
     pub(super) fn warn(&self, text: &str) {
         self.line("warning", text);
+    }
+
+    /// Reports the capabilities that the program was to have and will not.
+    pub(super) fn warn_of_capabilities(&self, wanted: Option<&Capabilities>) {
+        wanted.into_iter().flat_map(capability::warnings).for_each(|text| self.warn(&text));
     }
 
     fn line(&self, level: &str, text: &str) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hako_runtime::cgroup::{Host, Version};
 use hako_runtime::defaults;
 use hako_runtime::spec::{
     Capabilities, DeviceCgroup, IdMapping, Linux, LinuxResources, Mount, Namespace, NamespaceKind,
@@ -35,8 +36,10 @@ fn template() -> Spec {
         NamespaceKind::Ipc,
         NamespaceKind::Uts,
         NamespaceKind::Mount,
-        NamespaceKind::Cgroup,
     ];
+    // On v1, the programs of the field expect to see the host's paths in `/proc/self/cgroup`.
+    let is_v2 = Host::probe().is_ok_and(|host| host.version() == Version::V2);
+    let kinds = kinds.into_iter().chain(is_v2.then_some(NamespaceKind::Cgroup));
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     Spec {
         oci_version: hako_runtime::spec::VERSION.to_owned(),
@@ -66,7 +69,7 @@ fn template() -> Spec {
                 }],
                 ..LinuxResources::default()
             }),
-            namespaces: kinds.map(|kind| Namespace { kind, path: None }).to_vec(),
+            namespaces: kinds.map(|kind| Namespace { kind, path: None }).collect(),
             masked_paths: defaults::masked_paths().iter().map(Into::into).collect(),
             readonly_paths: defaults::readonly_paths().iter().map(Into::into).collect(),
             ..Linux::default()

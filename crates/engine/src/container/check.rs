@@ -1,5 +1,6 @@
 //! What a container may be asked to be: the checks that need nothing but the request.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use hako_types::port::parse_exposed;
@@ -133,15 +134,8 @@ fn check_processors(host: &HostConfig, cpus: usize) -> Result<(), Error> {
     if host.blkio_weight != 0 && !(10..=1000).contains(&host.blkio_weight) {
         return invalid("Range of blkio weight is from 10 to 1000".into());
     }
-    for list in [&host.cpuset_cpus, &host.cpuset_mems] {
-        let is_list =
-            |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'-'));
-        if !is_list(list) {
-            return invalid(format!(
-                "Invalid value {list} for a list of processors or memory nodes"
-            ));
-        }
-    }
+    check_list("CPUs", &host.cpuset_cpus, "/sys/devices/system/cpu/online")?;
+    check_list("memory nodes", &host.cpuset_mems, "/sys/devices/system/node/online")?;
     for ulimit in &host.ulimits {
         if !super::limits::is_rlimit(&ulimit.name) {
             return invalid(format!("invalid ulimit type: {}", ulimit.name));
@@ -154,6 +148,37 @@ fn check_processors(host: &HostConfig, cpus: usize) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Checks a list of processors or memory nodes (`0-2,4`) against the machine's in the file `online`.
+fn check_list(what: &str, list: &str, online: &str) -> Result<(), Error> {
+    let Some(asked) = numbers(list) else {
+        return invalid(format!("Invalid value {list} for a list of {what}"));
+    };
+    let available = std::fs::read_to_string(online).unwrap_or_default();
+    let available = available.trim();
+    match numbers(available) {
+        Some(there) if !there.is_empty() && !asked.iter().all(|number| there.contains(number)) => {
+            invalid(format!(
+                "Requested {what} are not available - requested {list}, available: {available}"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a list of numbers and ranges; nothing when it is none.
+fn numbers(list: &str) -> Option<BTreeSet<u16>> {
+    let mut numbers = BTreeSet::new();
+    for part in list.split(',').filter(|_| !list.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
 }
 
 fn check_modes(config: &Config, host: &HostConfig) -> Result<(), Error> {
@@ -189,6 +214,11 @@ fn check_modes(config: &Config, host: &HostConfig) -> Result<(), Error> {
         ));
     }
     crate::log::Policy::read(&host.log_config)?;
+    if let Some(option) = host.storage_opt.keys().next() {
+        return invalid(format!(
+            "--storage-opt {option} is not supported: the storage has no quotas of its own"
+        ));
+    }
     if !["", "hako", "runc"].contains(&host.runtime.as_str()) {
         return invalid(format!("unknown or invalid runtime name: {}", host.runtime));
     }
@@ -301,7 +331,9 @@ fn check_restart(host: &HostConfig) -> Result<(), Error> {
         "" | "no" | "always" | "unless-stopped" | "on-failure"
             if policy.maximum_retry_count >= 0 => {}
         "on-failure" => {
-            return invalid("invalid restart policy: maximum retry count cannot be negative".into());
+            return invalid(
+                "invalid restart policy: maximum retry count cannot be negative".into(),
+            );
         }
         other => {
             return invalid(format!(
@@ -339,6 +371,8 @@ mod tests {
             refused(|_, h| (h.memory, h.memory_swap) = (64 << 20, 32 << 20)).contains("memoryswap")
         );
         assert!(refused(|_, h| h.nano_cpus = 4_096_000_000_000).contains("CPUs"));
+        assert!(refused(|_, h| h.cpuset_cpus = "0,4000".into()).contains("0,4000"));
+        assert!(refused(|_, h| h.cpuset_cpus = "1-0".into()).contains("1-0"));
         assert!(refused(|_, h| h.oom_score_adj = 2000).contains("2000"));
         assert!(refused(|_, h| h.extra_hosts = vec!["nonsense".into()]).contains("nonsense"));
         assert!(

@@ -121,6 +121,9 @@ impl Containers<'_> {
             inherited.extend(self.inherited(from)?);
         }
         let mounts = mounts::plan(&config, &host, inherited)?;
+        for link in &host.links {
+            self.find_id(link.split_once(':').map_or(link.as_str(), |(other, _)| other))?;
+        }
         for mode in [&host.ipc_mode, &host.pid_mode, &host.network_mode] {
             if let Some(other) = mode.strip_prefix("container:") {
                 self.find_id(other)?;

@@ -55,7 +55,10 @@ impl Containers<'_> {
                 return Err(Error::Conflict(message));
             }
             _ => {
-                return Err(Error::Conflict(format!("container {} is not running", container.name)));
+                return Err(Error::Conflict(format!(
+                    "container {} is not running",
+                    container.name
+                )));
             }
         }
         if spec.cmd.is_empty() {

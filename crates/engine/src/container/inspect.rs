@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use hako_runtime::defaults;
 use hako_store::rusqlite::params;
 use serde_json::json;
 
 use super::{Container, Containers};
-use crate::model::{ContainerInspect, EndpointSettings, NetworkSettings, PortBinding};
+use crate::model::{ContainerInspect, EndpointSettings, HostConfig, NetworkSettings, PortBinding};
 use crate::monitor;
 use crate::{Error, network};
 
@@ -55,7 +56,7 @@ impl Containers<'_> {
             process_label: String::new(),
             app_armor_profile: String::new(),
             exec_ids: None,
-            host_config: container.record.host.clone(),
+            host_config: shown(&container.record.host),
             graph_driver: json!({
                 "Name": "overlay2",
                 "Data": {"UpperDir": text("upper"), "WorkDir": text("work")},
@@ -201,6 +202,26 @@ fn names(
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![network, container.id.as_str()], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns what the machine gives a container, with the paths that are hidden although nobody asked.
+fn shown(host: &HostConfig) -> HostConfig {
+    let usual = |own: &Option<Vec<String>>, paths: &[&str]| match own {
+        None if !host.privileged => Some(paths.iter().map(|&path| path.to_owned()).collect()),
+        own => own.clone(),
+    };
+    let is_v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let cgroupns_mode = match host.cgroupns_mode.as_str() {
+        "" if is_v2 => "private".to_owned(),
+        "" => "host".to_owned(),
+        asked => asked.to_owned(),
+    };
+    HostConfig {
+        cgroupns_mode,
+        masked_paths: usual(&host.masked_paths, defaults::masked_paths()),
+        readonly_paths: usual(&host.readonly_paths, defaults::readonly_paths()),
+        ..host.clone()
+    }
 }
 
 /// Returns the sizes of all files below a directory; hard links count once. What vanishes meanwhile counts for nothing.

@@ -180,7 +180,8 @@ impl<'a> Containers<'a> {
         let rows: Vec<Container> = statement.query_map([], read_row)?.collect::<Result<_, _>>()?;
         drop(statement);
         // One that cannot be freed must not hide the others: it is told as it was written, and `system check` tells why.
-        let corrected = |container: Container| self.corrected(container.clone()).unwrap_or(Some(container));
+        let corrected =
+            |container: Container| self.corrected(container.clone()).unwrap_or(Some(container));
         Ok(rows.into_iter().filter_map(corrected).collect())
     }
 

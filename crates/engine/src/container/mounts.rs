@@ -56,6 +56,7 @@ fn anonymous(target: &str, driver: &str) -> PlannedMount {
     let mount = Mount { kind: MountKind::Volume, target: target.to_owned(), ..Mount::default() };
     let mut planned = from_volume(mount, driver);
     planned.anonymous = true;
+    planned.point.mode.clear();
     planned
 }
 
@@ -83,7 +84,10 @@ fn from_bind(text: &str) -> Result<PlannedMount, Error> {
         apply_option(&mut mount, option).ok_or_else(|| bad(&format!("invalid mode: {option}")))?;
     }
     let mut planned = from_mount(&mount)?;
-    mode.clone_into(&mut planned.point.mode);
+    // A volume without options says `z`, as if its label could be shared.
+    if !mode.is_empty() || planned.point.kind == MountKind::Bind {
+        mode.clone_into(&mut planned.point.mode);
+    }
     Ok(planned)
 }
 

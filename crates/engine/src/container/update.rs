@@ -45,6 +45,15 @@ impl Containers<'_> {
     pub fn update(self, name: &str, request: &UpdateRequest) -> Result<(), Error> {
         let container = self.find(name)?;
         let mut record = container.record.clone();
+        if let (Some(memory), None) = (request.memory, request.memory_swap)
+            && record.host.memory_swap > 0
+            && memory > record.host.memory_swap
+        {
+            return Err(Error::Invalid(
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+                    .into(),
+            ));
+        }
         apply(&mut record.host, request);
         if record.host.auto_remove
             && request.restart_policy.as_ref().is_some_and(|policy| policy.name != "no")

@@ -1,6 +1,6 @@
 //! What a container is, whatever machine it runs on.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Map, Set};
 
@@ -40,7 +40,7 @@ pub struct Config {
     /// The image as it was named.
     pub image: String,
     /// Where anonymous volumes are mounted.
-    #[serde(skip_serializing_if = "Set::is_empty", deserialize_with = "nullable")]
+    #[serde(serialize_with = "null_when_no_paths", deserialize_with = "nullable")]
     pub volumes: Set,
     /// The directory that the program starts in.
     pub working_dir: String,
@@ -93,6 +93,18 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Writes an empty list as `null`, as Docker does where nothing was asked for.
+pub(super) fn null_when_empty<S: Serializer, T: Serialize>(
+    list: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    (!list.is_empty()).then_some(list).serialize(serializer)
+}
+
+fn null_when_no_paths<S: Serializer>(paths: &Set, serializer: S) -> Result<S::Ok, S::Error> {
+    (!paths.is_empty()).then_some(paths).serialize(serializer)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

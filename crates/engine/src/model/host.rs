@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Map;
-use super::config::{is_zero, nullable};
+use super::config::{is_zero, null_when_empty, nullable};
 
 /// What the machine gives a container (Docker API `HostConfig`). Amounts are bytes; 0 means no limit unless said otherwise.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct HostConfig {
     /// Mounts in short form: `source:target[:options]`, source an absolute path or a volume's name.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub binds: Vec<String>,
     /// Where the container's id is written; kept for `inspect`.
     #[serde(rename = "ContainerIDFile")]
@@ -31,7 +31,7 @@ pub struct HostConfig {
     /// Driver of anonymous and named volumes made for this container.
     pub volume_driver: String,
     /// Containers whose volumes are mounted too: `name[:ro|rw]`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub volumes_from: Vec<String>,
     /// Rows and columns of the first terminal.
     pub console_size: [u16; 2],
@@ -39,10 +39,10 @@ pub struct HostConfig {
     #[serde(skip_serializing_if = "Map::is_empty", deserialize_with = "nullable")]
     pub annotations: Map,
     /// Capabilities beyond the default ones.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub cap_add: Vec<String>,
     /// Capabilities taken from the default ones.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub cap_drop: Vec<String>,
     /// `host`, `private` or empty for the default.
     pub cgroupns_mode: String,
@@ -56,17 +56,17 @@ pub struct HostConfig {
     #[serde(deserialize_with = "nullable")]
     pub dns_search: Vec<String>,
     /// Lines for the hosts file: `name:address`, address may be `host-gateway`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub extra_hosts: Vec<String>,
     /// Further groups of the program's user.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub group_add: Vec<String>,
     /// `none`, `private`, `shareable`, `host`, `container:<name>` or empty for private.
     pub ipc_mode: String,
     /// Parent of the container's cgroup.
     pub cgroup_parent: String,
     /// Links to other containers: `name:alias`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub links: Vec<String>,
     /// The out-of-memory score's adjustment, −1000 to 1000.
     pub oom_score_adj: i64,
@@ -79,7 +79,7 @@ pub struct HostConfig {
     /// Whether the root file system is read-only.
     pub readonly_rootfs: bool,
     /// Security options: `no-new-privileges`, `seccomp=<profile>`, `apparmor=…`, `label=…`, `systempaths=unconfined`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub security_opt: Vec<String>,
     /// Options of the storage.
     #[serde(skip_serializing_if = "Map::is_empty", deserialize_with = "nullable")]
@@ -138,10 +138,10 @@ pub struct HostConfig {
     #[serde(deserialize_with = "nullable")]
     pub devices: Vec<Device>,
     /// Device rules (`c 10:229 rwm`).
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub device_cgroup_rules: Vec<String>,
     /// Requests for devices by driver (`--gpus`).
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable", serialize_with = "null_when_empty")]
     pub device_requests: Vec<DeviceRequest>,
     /// Soft memory limit.
     pub memory_reservation: i64,
@@ -160,10 +160,8 @@ pub struct HostConfig {
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub mounts: Vec<Mount>,
     /// Paths that are hidden; `None` means the usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub masked_paths: Option<Vec<String>>,
     /// Paths that are read-only; `None` means the usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub readonly_paths: Option<Vec<String>>,
     /// Whether a tiny init runs as the first process and reaps.
     #[serde(skip_serializing_if = "Option::is_none")]

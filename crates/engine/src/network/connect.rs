@@ -32,6 +32,15 @@ impl Networks<'_> {
         if mode.starts_with("container:") {
             return Err(Error::Conflict("container sharing network namespace with another container cannot be connected to any other network".into()));
         }
+        let connected = memberships(self.engine.database().connection(), &container.id)?;
+        for row in &connected {
+            let other = self.find(&row.network)?;
+            if (other.spec.driver == "null" || network.spec.driver == "null")
+                && other.id != network.id
+            {
+                return Err(Error::Conflict("container cannot be connected to multiple networks with one of the networks in private (none) mode".into()));
+            }
+        }
         membership::check(&network, config)?;
         let hostname = container.record.config.hostname.clone();
         self.join(
@@ -60,11 +69,6 @@ impl Networks<'_> {
         self.engine.database().write(|t| {
             let sql = "SELECT coalesce(max(position), -1) + 1 FROM endpoint WHERE container = ?1";
             let position: usize = t.query_row(sql, [container.id.as_str()], |row| row.get(0))?;
-            if container.record.host.network_mode == "none" {
-                // The first network of a container that had none takes its place.
-                let sql = "DELETE FROM endpoint WHERE container = ?1 AND network IN (SELECT id FROM network WHERE name = 'none')";
-                t.execute(sql, [container.id.as_str()])?;
-            }
             membership::join(t, &container.id, &container.name, position, membership)
         })
     }

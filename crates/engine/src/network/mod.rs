@@ -35,6 +35,9 @@ pub struct Networks<'a> {
     pub(crate) engine: &'a Engine,
 }
 
+/// The option that names a network's bridge.
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+
 /// The networks that are always there, with their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
@@ -64,6 +67,14 @@ impl<'a> Networks<'a> {
                 spec.driver
             )));
         }
+        if let Some(name) = spec.options.get(BRIDGE_NAME) {
+            let fits = (1..=15).contains(&name.len());
+            if !fits || name.bytes().any(|b| b == b'/' || b.is_ascii_whitespace()) {
+                return Err(Error::Invalid(format!(
+                    "invalid bridge name `{name}`: want 1 to 15 bytes without `/` and spaces"
+                )));
+            }
+        }
         let id = RandomId::random();
         self.insert(&id, spec)
     }
@@ -81,6 +92,16 @@ impl<'a> Networks<'a> {
                 });
             }
             let others: Vec<Network> = all(t)?;
+            let bridge = |spec: &NetworkSpec| spec.options.get(BRIDGE_NAME).cloned();
+            let same = |other: &&Network| {
+                bridge(&spec).is_some_and(|own| bridge(&other.spec) == Some(own))
+            };
+            if let Some(other) = others.iter().find(same) {
+                return Err(Error::Conflict(format!(
+                    "conflicts with network `{}`: networks have the same bridge name",
+                    other.spec.name
+                )));
+            }
             let subnets: Vec<Prefix> = others.iter().flat_map(Network::prefixes).collect();
             complete(&mut spec, id, &subnets, &routes)?;
             let network = Network { id: id.as_str().to_owned(), created: Moment::now(), spec };

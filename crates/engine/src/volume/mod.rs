@@ -192,8 +192,11 @@ fn check_options(options: &Map) -> Result<(), Error> {
             )));
         }
     }
-    if options.contains_key("o") && !options.contains_key("type") {
-        return Err(Error::Invalid("missing required option of a local volume: `type`".into()));
+    for (given, needed) in [("o", "device"), ("o", "type"), ("device", "type"), ("type", "device")]
+    {
+        if options.contains_key(given) && !options.contains_key(needed) {
+            return Err(Error::Invalid(format!("missing required option: \"{needed}\"")));
+        }
     }
     Ok(())
 }

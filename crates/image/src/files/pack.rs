@@ -153,6 +153,11 @@ impl<'a, S: Sink> Packer<'a, S> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => match openat(parent, name, DIRECTORY, Mode::empty()) {
+                // What the kernel shows changes while it is read, and is nobody's file.
+                Ok(directory) if is_kernels(&directory) => {
+                    let name = [path, b"/"].concat();
+                    self.emit(&self.entry(&name, Kind::Directory, &stat))
+                }
                 Ok(directory) => self.directory(path, &directory, &stat),
                 Err(Errno::NOENT) => Ok(()),
                 Err(errno) => Err(Error::at("open", path)(errno)),
@@ -276,6 +281,13 @@ impl<'a, S: Sink> Packer<'a, S> {
             ..Entry::default()
         }
     }
+}
+
+/// Tells whether a directory is of a file system that only shows the kernel's state (`linux/magic.h`).
+fn is_kernels(directory: &OwnedFd) -> bool {
+    const MAGICS: [u32; 6] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x1cd1, 0x1980_0202];
+    rustix::fs::fstatfs(directory)
+        .is_ok_and(|stat| MAGICS.iter().any(|magic| i64::from(*magic) == i64::from(stat.f_type)))
 }
 
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {

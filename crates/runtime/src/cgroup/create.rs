@@ -11,13 +11,28 @@ use super::settings::{needed, settings};
 use super::{Cgroup, Error, Missing, Node, devices, file, is_denied};
 use crate::spec::LinuxResources;
 
+/// In which hierarchies a cgroup is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Extent {
+    /// Those with a controller that is of use.
+    Needed,
+    /// All.
+    Everywhere,
+}
+
 /// See [`Cgroup::create`].
-pub(super) fn create(host: &Host, path: &str, resources: &LinuxResources) -> Result<Cgroup, Error> {
+pub(super) fn create(
+    host: &Host,
+    path: &str,
+    resources: &LinuxResources,
+    extent: Extent,
+) -> Result<Cgroup, Error> {
     let settings = settings(resources, host)?;
     let rules = devices::rules(&resources.devices)?;
     let mut cgroup = empty(host, path)?;
     let mut made = Vec::new();
-    let done = make(&mut cgroup, Controllers::USUAL.union(needed(resources)), &mut made)
+    let wanted = Controllers::USUAL.union(needed(resources));
+    let done = make(&mut cgroup, wanted, extent, &mut made)
         .and_then(|()| cgroup.apply(&settings))
         .and_then(|()| if rules.is_empty() { Ok(()) } else { cgroup.set_devices(&rules) });
     match done {
@@ -71,7 +86,7 @@ impl Cgroup {
         }
         let pids = self.pids()?;
         let known = self.nodes.len();
-        make(self, wanted, &mut Vec::new())?;
+        make(self, wanted, Extent::Needed, &mut Vec::new())?;
         for node in &self.nodes[known..] {
             for pid in &pids {
                 node.add(*pid)?;
@@ -127,11 +142,17 @@ fn directory(host: &Host, home: Home, path: &str) -> Result<PathBuf, Error> {
 }
 
 /// Makes the nodes for `wanted`; lists in `made` the directories that were not there before.
-fn make(cgroup: &mut Cgroup, wanted: Controllers, made: &mut Vec<PathBuf>) -> Result<(), Error> {
+fn make(
+    cgroup: &mut Cgroup,
+    wanted: Controllers,
+    extent: Extent,
+    made: &mut Vec<PathBuf>,
+) -> Result<(), Error> {
     let host = cgroup.host.clone();
     for (home, controllers) in homes(&host) {
         let use_of = controllers.both(wanted);
-        if use_of.is_empty() || cgroup.nodes.iter().any(|node| node.home == home) {
+        let is_idle = use_of.is_empty() && extent == Extent::Needed;
+        if is_idle || cgroup.nodes.iter().any(|node| node.home == home) {
             continue;
         }
         let dir = directory(&host, home, &cgroup.path)?;
@@ -172,11 +193,11 @@ fn make_dir(host: &Host, home: Home, dir: &Path, made: &mut Vec<PathBuf>) -> Res
         }
         Err(Errno::EXIST) => {
             let procs = file::read_if_there(dir, "cgroup.procs")?;
-            if procs.is_some_and(|text| !text.trim().is_empty()) {
-                Err(Error::NotEmpty(dir.to_owned()))
-            } else {
-                Ok(())
+            let count = procs.map_or(0, |text| text.lines().count());
+            if count > 0 {
+                return Err(Error::NotEmpty { dir: dir.to_owned(), count });
             }
+            check_thawed(dir)
         }
         Err(Errno::NOENT) => {
             let parent = dir.parent().ok_or_else(|| failed(Errno::NOENT))?;
@@ -192,6 +213,15 @@ fn make_dir(host: &Host, home: Home, dir: &Path, made: &mut Vec<PathBuf>) -> Res
         }
         Err(errno) => Err(failed(errno)),
     }
+}
+
+/// Refuses a directory whose processes would be suspended.
+fn check_thawed(dir: &Path) -> Result<(), Error> {
+    let state = file::read_if_there(dir, "freezer.state")?;
+    let freeze = file::read_if_there(dir, "cgroup.freeze")?;
+    let is_frozen = state.is_some_and(|text| text.trim() != "THAWED")
+        || freeze.is_some_and(|text| text.trim() == "1");
+    if is_frozen { Err(Error::Frozen(dir.to_owned())) } else { Ok(()) }
 }
 
 /// Makes directories that stay, for others may make theirs below at the same time.

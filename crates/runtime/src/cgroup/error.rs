@@ -56,8 +56,16 @@ pub enum Error {
     #[error("there is no cgroup `{0}`")]
     NotFound(String),
     /// Something else already runs in a cgroup that was to be new.
-    #[error("the cgroup `{}` is not empty", .0.display())]
-    NotEmpty(PathBuf),
+    #[error("container's cgroup is not empty: {count} process(es) found in `{}`", dir.display())]
+    NotEmpty {
+        /// Which.
+        dir: PathBuf,
+        /// How many processes there are.
+        count: usize,
+    },
+    /// A cgroup that was there before is suspended: nothing put into it would ever run.
+    #[error("container's cgroup unexpectedly frozen: `{}`", .0.display())]
+    Frozen(PathBuf),
     /// A limit needs a controller that cannot be had.
     #[error("cannot set `{file}`: there is no `{controller}` controller here ({reason})")]
     NoController {
@@ -124,7 +132,7 @@ impl Fault for Error {
         match self {
             Self::Invalid { .. } | Self::NoController { .. } => Kind::Invalid,
             Self::NotFound(_) => Kind::NotFound,
-            Self::NotEmpty(_) => Kind::Conflict,
+            Self::NotEmpty { .. } | Self::Frozen(_) => Kind::Conflict,
             Self::Stuck { .. } => Kind::Unavailable,
             Self::Write { source, .. }
             | Self::Create { source, .. }

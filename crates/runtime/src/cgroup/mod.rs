@@ -88,7 +88,17 @@ impl Cgroup {
     /// was made is removed again. A cgroup that exists is taken over if it is empty. Where the parents
     /// are new, the machine is asked to [favour moves](Host::favor_moves), if it has v1 hierarchies.
     pub fn create(host: &Host, path: &str, resources: &LinuxResources) -> Result<Self, Error> {
-        create::create(host, path, resources)
+        create::create(host, path, resources, create::Extent::Needed)
+    }
+
+    /// The same in every hierarchy, whether a limit needs it or not: those who look for the container's
+    /// processes from outside may look in any.
+    pub fn create_everywhere(
+        host: &Host,
+        path: &str,
+        resources: &LinuxResources,
+    ) -> Result<Self, Error> {
+        create::create(host, path, resources, create::Extent::Everywhere)
     }
 
     /// Opens the cgroup `path` that was made before.

@@ -149,7 +149,8 @@ pub(super) fn cpuset(limits: &Cpu, all: &mut Vec<Setting>) {
 
 /// Adds the limit of processes; the file has the same name on v2.
 pub(super) fn pids(limit: i64, all: &mut Vec<Setting>) {
-    let value = if limit > 0 { limit.to_string() } else { "max".to_owned() };
+    // Zero is a limit, if one that no container can live with; one is what it comes to.
+    let value = if limit < 0 { "max".to_owned() } else { limit.max(1).to_string() };
     all.push(Setting::new(Controller::Pids, "pids.max", value));
 }
 

@@ -66,11 +66,11 @@ pub(super) fn unified(
             // The files of no controller are in every cgroup of v2.
             None if name == "cgroup" && host.unified().is_some() => Controller::Freezer,
             _ => {
-                return Err(Error::NoController {
-                    file: file.clone(),
-                    controller: name.to_owned(),
-                    reason: "the unified hierarchy does not offer it".to_owned(),
-                });
+                return Err(Error::invalid(
+                    "file of a unified resource",
+                    file,
+                    "invalid configuration: the unified hierarchy here does not offer it",
+                ));
             }
         };
         all.extend(value.lines().map(|line| Setting::new(controller, file.clone(), line)));

@@ -16,10 +16,12 @@ mod root;
 mod stage;
 mod terminal;
 
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 
 use crate::channel::{self, Order};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 pub(crate) use perform::flag;
 use stage::Stage;
 
@@ -38,7 +40,22 @@ pub fn init() -> ExitCode {
     let Ok(Some((Order::Begin(plan, filter), _))) = channel::receive(&channel) else {
         return ExitCode::FAILURE;
     };
+    if close_others(&plan, &[Some(&channel), gate.as_ref(), target.as_ref()]).is_err() {
+        return ExitCode::FAILURE;
+    }
     run(Stage::new(channel, gate, target, filter), &plan)
+}
+
+/// Closes what the caller left open and the program is not to have: a container may wait for its
+/// start for a long time, and `/proc` shows what init holds.
+fn close_others(plan: &Plan, own: &[Option<&OwnedFd>]) -> io::Result<()> {
+    let first = plan.inside.iter().find_map(|step| match step {
+        Step::CloseFrom(first) => i32::try_from(*first).ok(),
+        _ => None,
+    });
+    let own = own.iter().flatten().map(|file| file.as_raw_fd());
+    let kept: Vec<_> = (0..first.unwrap_or(3)).chain(own).collect();
+    hako_sys::descriptor::close_all_but(&kept)
 }
 
 /// Performs the steps of `plan`; the last of them does not return.

@@ -41,6 +41,7 @@ pub(crate) fn perform(stage: &mut Stage, step: &Step) -> Result<(), Failure> {
         | Step::CallerHooks
         | Step::Pivot
         | Step::MoveRoot
+        | Step::ChangeRoot
         | Step::RootPropagation(_)
         | Step::SealRoot => rooted(stage, step),
         Step::Mount(_)
@@ -77,7 +78,7 @@ fn describe(step: &Step) -> String {
         Step::Device { path, .. } => at("make the device", path),
         Step::Link { path, .. } => at("make the link", path),
         Step::Terminal { .. } => "open a terminal".into(),
-        Step::Pivot | Step::MoveRoot => "change the root".into(),
+        Step::Pivot | Step::MoveRoot | Step::ChangeRoot => "change the root".into(),
         Step::HostName(name) => format!("set the host name `{name}`"),
         Step::Sysctl(name, _) => format!("set the kernel parameter `{name}`"),
         Step::ReadOnly(path) => at("make read-only", path),
@@ -192,6 +193,7 @@ fn rooted(stage: &mut Stage, step: &Step) -> io::Result<()> {
         }
         Step::Pivot => root::pivot(&stage.inside()?.0),
         Step::MoveRoot => root::move_over(&stage.inside()?.0),
+        Step::ChangeRoot => root::change(&stage.inside()?.0),
         Step::RootPropagation(flags) => root::set_propagation(*flags),
         _ => root::set(&stage.inside()?.0, crate::plan::option::RDONLY, 0, false),
     }
@@ -267,14 +269,7 @@ fn process(stage: &mut Stage, step: &Step) -> io::Result<()> {
         Step::Scheduling(wanted) => schedule(wanted),
         Step::IoPriority(class, level) => hako_sys::schedule::set_io_priority(*class, *level),
         Step::MemoryPolicy(mode, nodes) => hako_sys::schedule::set_memory_policy(*mode, nodes),
-        Step::Affinity(processors) => {
-            let mut set = rustix::thread::CpuSet::new();
-            processors
-                .iter()
-                .filter_map(|one| usize::try_from(*one).ok())
-                .for_each(|one| set.set(one));
-            Ok(rustix::thread::sched_setaffinity(None, &set)?)
-        }
+        Step::Affinity(processors) => bind_to(processors),
         Step::Personality(domain) => hako_sys::process::personality(Some(*domain)).map(drop),
         Step::AppArmor(profile) if profile == "unconfined" => Ok(()),
         Step::AppArmor(profile) => label(stage, "attr/apparmor/exec", &format!("exec {profile}"))
@@ -295,6 +290,22 @@ fn process(stage: &mut Stage, step: &Step) -> io::Result<()> {
         Step::Capabilities(sets) => privilege::set_capabilities(*sets),
         _ => Err(Errno::INVAL.into()),
     }
+}
+
+fn bind_to(processors: &[u32]) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    let most = rustix::thread::CpuSet::MAX_CPU;
+    if processors.is_empty() {
+        (0..most).for_each(|one| set.set(one));
+        // A filter around us may forbid it: then everything stays as it is.
+        let _refused = rustix::thread::sched_setaffinity(None, &set);
+        return Ok(());
+    }
+    processors
+        .iter()
+        .filter_map(|one| usize::try_from(*one).ok().filter(|one| *one < most))
+        .for_each(|one| set.set(one));
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
 fn keyring(name: &str) -> io::Result<()> {
@@ -370,6 +381,8 @@ fn run_hooks(stage: &Stage, moment: &str, hooks: &[Hook]) -> Result<(), Failure>
 
 fn ready(stage: &mut Stage) -> Result<(), Failure> {
     stage.path = stage.program.find()?;
+    // The start may be long in coming: until then nothing of the host stays open.
+    stage.let_go();
     let wait = |stage: &mut Stage| {
         stage.tell(&Report::Ready, None)?;
         stage.await_start()

@@ -187,6 +187,13 @@ pub(crate) fn move_over(root: impl AsFd) -> io::Result<()> {
     Ok(rustix::process::chdir("/")?)
 }
 
+/// Makes it the root of this process, in a mount namespace that others share.
+pub(crate) fn change(root: impl AsFd) -> io::Result<()> {
+    rustix::process::fchdir(&root)?;
+    rustix::process::chroot(".")?;
+    Ok(rustix::process::chdir("/")?)
+}
+
 /// Changes attributes of the mount at an open root of a mount.
 pub(crate) fn set(mount: impl AsFd, set: u64, clear: u64, recursive: bool) -> io::Result<()> {
     hako_sys::mount::set_attributes(

@@ -82,6 +82,11 @@ impl Stage {
         }
     }
 
+    /// Lets go of all places that no later step needs.
+    pub(crate) fn let_go(&mut self) {
+        (self.root, self.proc, self.covers) = (None, None, Covers::default());
+    }
+
     /// Returns the root.
     pub(crate) fn inside(&self) -> io::Result<&Inside> {
         self.root.as_ref().ok_or_else(|| io::Error::other("the root is not there yet"))

@@ -1,6 +1,5 @@
 //! Capability names.
 
-use crate::Error;
 use crate::spec;
 
 use super::step::Capabilities;
@@ -50,30 +49,57 @@ pub const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
-/// Turns names into bits.
-pub fn bits(names: &[String]) -> Result<u64, Error> {
-    names.iter().try_fold(0, |bits, name| {
-        let number = NAMES.iter().position(|known| known == name);
-        let number =
-            number.ok_or_else(|| Error::Invalid(format!("unknown capability `{name}`")))?;
-        Ok(bits | 1 << number)
-    })
+/// Turns names into bits; a name that is not known here has none.
+///
+/// The specification wants a warning for those, not an error: see [`warnings`].
+#[must_use]
+pub fn bits(names: &[String]) -> u64 {
+    names.iter().filter_map(|name| number(name)).fold(0, |bits, number| bits | 1 << number)
+}
+
+fn number(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
+/// Says which of the wanted capabilities the program will not have, and why.
+#[must_use]
+pub fn warnings(capabilities: &spec::Capabilities) -> Vec<String> {
+    let spec::Capabilities { bounding, effective, inheritable, permitted, ambient } = capabilities;
+    let mut unknown: Vec<_> = [bounding, effective, inheritable, permitted, ambient]
+        .into_iter()
+        .flatten()
+        .filter(|name| number(name).is_none())
+        .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    let unknown = unknown.into_iter().map(|name| format!("ignoring unknown capability {name}"));
+    let impossible = ambient
+        .iter()
+        .filter(|name| number(name).is_some())
+        .filter(|name| !(permitted.contains(name) && inheritable.contains(name)))
+        .map(|name| {
+            format!(
+                "can't raise ambient capability {name}: it is not both permitted and inheritable"
+            )
+        });
+    unknown.chain(impossible).collect()
 }
 
 /// Turns the five sets into bits: the bounding set, and the others.
 ///
 /// An ambient capability that is not permitted and inheritable as well would be refused by the
 /// kernel; like runc, it is left out.
-pub fn sets(capabilities: &spec::Capabilities) -> Result<(u64, Capabilities), Error> {
-    let permitted = bits(&capabilities.permitted)?;
-    let inheritable = bits(&capabilities.inheritable)?;
+#[must_use]
+pub fn sets(capabilities: &spec::Capabilities) -> (u64, Capabilities) {
+    let permitted = bits(&capabilities.permitted);
+    let inheritable = bits(&capabilities.inheritable);
     let sets = Capabilities {
-        effective: bits(&capabilities.effective)? & permitted,
+        effective: bits(&capabilities.effective) & permitted,
         permitted,
         inheritable,
-        ambient: bits(&capabilities.ambient)? & permitted & inheritable,
+        ambient: bits(&capabilities.ambient) & permitted & inheritable,
     };
-    Ok((bits(&capabilities.bounding)?, sets))
+    (bits(&capabilities.bounding), sets)
 }
 
 #[cfg(test)]
@@ -81,13 +107,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_capability_is_refused_by_name() {
-        let error = bits(&["CAP_CHOWN".into(), "CAP_FLY".into()]).unwrap_err();
-        assert_eq!(error.to_string(), "unknown capability `CAP_FLY`");
+    fn what_cannot_be_had_is_told_and_left_out() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = spec::Capabilities {
+            bounding: names(&["CAP_CHOWN", "CAP_FLY"]),
+            permitted: names(&["CAP_CHOWN", "CAP_KILL"]),
+            inheritable: names(&["CAP_KILL"]),
+            ambient: names(&["CAP_KILL", "CAP_CHOWN"]),
+            ..spec::Capabilities::default()
+        };
+        let (bounding, sets) = sets(&wanted);
+        assert_eq!((bounding, sets.ambient), (1, 1 << 5));
+        let warnings = warnings(&wanted);
+        assert_eq!(warnings.len(), 2);
+        assert!(warnings[0].contains("CAP_FLY"));
+        assert!(warnings[1].starts_with("can't raise ambient capability CAP_CHOWN: "));
     }
 
     #[test]
     fn bits_are_the_kernels() {
-        assert_eq!(bits(&["CAP_CHOWN".into(), "CAP_SYS_ADMIN".into()]).unwrap(), 1 | 1 << 21);
+        assert_eq!(bits(&["CAP_CHOWN".into(), "CAP_SYS_ADMIN".into()]), 1 | 1 << 21);
     }
 }

@@ -38,7 +38,12 @@ pub fn enter(entry: &Entry<'_>) -> Result<Plan, Error> {
         ..Outside::default()
     };
     let others = kinds.iter().copied().filter(|kind| *kind != NamespaceKind::Pid).collect();
-    let mut inside = vec![Step::EnterContainer(others), Step::Session];
+    let mut inside = Vec::new();
+    let affinity = entry.process.exec_cpu_affinity.as_ref();
+    if let Some(list) = affinity.map(|wanted| &wanted.initial).filter(|list| !list.is_empty()) {
+        inside.push(Step::Affinity(process::processors(list)?));
+    }
+    inside.extend([Step::EnterContainer(others), Step::Session]);
     if let Some((columns, rows)) = entry.terminal {
         inside.push(Step::Terminal { columns, rows, console: false });
     }
@@ -46,6 +51,7 @@ pub fn enter(entry: &Entry<'_>) -> Result<Plan, Error> {
         grouped: entry.grouped,
         filter: linux.seccomp.is_some(),
         terminal: entry.terminal.is_some(),
+        further: true,
         preserve: entry.preserve,
         ..Setting::default()
     };

@@ -99,8 +99,13 @@ fn root(
                 .ok_or_else(|| Error::Invalid(format!("unknown propagation `{word}`")))
         })
         .transpose()?;
-    if namespaces.path(NamespaceKind::Mount).is_none() {
-        plan.inside.push(Step::Propagation(propagation.unwrap_or(option::SLAVE | option::REC)));
+    if namespaces.creates(NamespaceKind::Mount) {
+        // What cannot be bound cannot become a root either: it comes to that afterwards.
+        let early = propagation.map(|change| match change & !option::REC {
+            libc::MS_UNBINDABLE => change & option::REC | option::PRIVATE,
+            _ => change,
+        });
+        plan.inside.push(Step::Propagation(early.unwrap_or(option::SLAVE | option::REC)));
     }
     plan.inside.push(match inputs.root {
         Root::Directory(path) => Step::RootDirectory(inputs.bundle.join(path)),
@@ -116,7 +121,11 @@ fn root(
         plan.inside.push(Step::Terminal { columns, rows, console: true });
     }
     hooks(inputs.spec, plan);
-    plan.inside.push(if inputs.no_pivot { Step::MoveRoot } else { Step::Pivot });
+    plan.inside.push(match (namespaces.has(NamespaceKind::Mount), inputs.no_pivot) {
+        (false, _) => Step::ChangeRoot,
+        (true, true) => Step::MoveRoot,
+        (true, false) => Step::Pivot,
+    });
     if let Some(propagation) = propagation {
         plan.inside.push(Step::RootPropagation(propagation));
     }
@@ -259,7 +268,9 @@ impl Namespaces {
             found.push((namespace.kind, path));
         }
         let namespaces = Self(found);
-        namespaces.need(NamespaceKind::Mount, "a root")?;
+        if !linux.masked_paths.is_empty() || !linux.readonly_paths.is_empty() {
+            namespaces.need(NamespaceKind::Mount, "a masked or read-only path")?;
+        }
         let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
         if namespaces.creates(NamespaceKind::User) && !mapped {
             return Err(Error::Invalid("a new user namespace needs identifier mappings".into()));

@@ -20,6 +20,8 @@ pub(crate) struct Setting {
     pub terminal: bool,
     /// Whether `setgroups(2)` is refused by its user namespace.
     pub no_groups: bool,
+    /// Whether it is not the container's first process.
+    pub further: bool,
     /// How many descriptors from 3 on it gets.
     pub preserve: u32,
 }
@@ -32,6 +34,7 @@ impl Setting {
             filter: linux.seccomp.is_some(),
             terminal: inputs.terminal.is_some(),
             no_groups: false,
+            further: false,
             preserve: inputs.preserve,
         }
     }
@@ -52,10 +55,11 @@ pub(crate) fn steps(
     if setting.group_namespace {
         steps.push(Step::GroupNamespace);
     }
+    affinity(process, setting.further, steps)?;
     limits(process, steps)?;
     labels(process, steps);
     let (bounding, sets) = match &process.capabilities {
-        Some(wanted) => capability::sets(wanted)?,
+        Some(wanted) => capability::sets(wanted),
         None => (0, Capabilities::default()),
     };
     if process.no_new_privileges {
@@ -82,6 +86,17 @@ pub(crate) fn steps(
         steps.push(Step::Seccomp);
     }
     steps.push(Step::Execute);
+    Ok(())
+}
+
+/// Plans the processors. What the caller is bound to is no business of the program's, what its
+/// control group allows is; a further process may ask for less.
+fn affinity(process: &Process, further: bool, steps: &mut Vec<Step>) -> Result<(), Error> {
+    match process.exec_cpu_affinity.as_ref().filter(|_| further) {
+        None => steps.push(Step::Affinity(Vec::new())),
+        Some(wanted) if wanted.last.is_empty() => {}
+        Some(wanted) => steps.push(Step::Affinity(processors(&wanted.last)?)),
+    }
     Ok(())
 }
 
@@ -175,14 +190,6 @@ fn limits(process: &Process, steps: &mut Vec<Step>) -> Result<(), Error> {
             Error::Invalid(format!("I/O priority `{}` is not 0 to 7", wanted.priority))
         })?;
         steps.push(Step::IoPriority(class, level));
-    }
-    if let Some(list) = process
-        .exec_cpu_affinity
-        .as_ref()
-        .map(|affinity| &affinity.last)
-        .filter(|list| !list.is_empty())
-    {
-        steps.push(Step::Affinity(processors(list)?));
     }
     Ok(())
 }

@@ -151,6 +151,8 @@ pub enum Step {
     Pivot,
     /// The same by moving the mount and `chroot`, for hosts whose root is a ramdisk.
     MoveRoot,
+    /// Make it the root of this process only: the mount namespace is the caller's.
+    ChangeRoot,
     /// Set the propagation of the root, or of it and all below (`MS_…`).
     RootPropagation(u64),
     /// Set the host name.
@@ -179,7 +181,7 @@ pub enum Step {
     IoPriority(u32, u32),
     /// Set memory placement: mode and flags, a bit per node.
     MemoryPolicy(i32, Vec<u64>),
-    /// Set the processors this process may use.
+    /// Set the processors this process may use; all of its control group when none are named.
     Affinity(Vec<u32>),
     /// Set the execution domain.
     Personality(u32),

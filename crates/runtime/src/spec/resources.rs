@@ -129,7 +129,7 @@ pub struct Cpu {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Pids {
-    /// How many; 0 or less is no limit.
+    /// How many; less than 0 is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
 }
