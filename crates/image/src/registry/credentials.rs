@@ -13,7 +13,7 @@ use hako_types::reference::DEFAULT_DOMAIN;
 use serde_json::{Map, Value, json};
 
 use super::Error;
-use super::helper::{self, Helper};
+use super::credential_program::{Helper, is_name};
 
 /// The name that Docker keeps its own registry's credentials under.
 pub const DOCKER_SERVER: &str = "https://index.docker.io/v1/";
@@ -130,7 +130,7 @@ impl Credentials {
             .get("credHelpers")
             .and_then(|helpers| helpers.get(key).or_else(|| helpers.get(hostname(key))));
         let name = by_host.or_else(|| config.get("credsStore")).and_then(Value::as_str)?;
-        helper::is_name(name).then(|| Helper::new(name, &self.helper_path))
+        is_name(name).then(|| Helper::new(name, &self.helper_path))
     }
 
     fn read(&self) -> Result<Map<String, Value>, Error> {
