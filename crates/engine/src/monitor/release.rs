@@ -28,6 +28,7 @@ pub(crate) fn release(engine: &Engine, container: &Container) -> Result<(), Erro
                 .map_err(Error::below("cannot remove an interface"))?;
         }
     }
+    engine.volumes().unmount_unused(container);
     engine.database().write(|t| network::release(t, &container.id))
 }
 
@@ -43,6 +44,12 @@ pub(super) fn after_run(
     // The interfaces go with the namespace; taking them away one by one would wait for the kernel each time.
     let has_leases = run.leases.lock().is_ok_and(|leases| !leases.is_empty());
     let unpublished = network::unpublish(engine, &container.id);
+    if let Ok(mut locks) = run.volumes.lock()
+        && !locks.is_empty()
+    {
+        locks.clear();
+        engine.volumes().unmount_unused(container);
+    }
     let removed = run.cgroup.remove().map_err(Error::below("cannot remove the control group"));
     let released = if !leases || !has_leases && container.record.host.port_bindings.is_empty() {
         Ok(())

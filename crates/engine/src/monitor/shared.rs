@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hako_runtime::Running;
 use hako_runtime::cgroup::Cgroup;
 use hako_runtime::spec::Spec;
+use hako_store::Lock;
 use hako_types::ContainerId;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -78,6 +79,8 @@ pub(super) struct Run {
     pub(super) stopped: OwnedFd,
     /// Whether the name server is up.
     pub(super) has_names: Mutex<bool>,
+    /// Locks on volumes that are mounted while they are used.
+    pub(super) volumes: Mutex<Vec<Lock>>,
 }
 
 impl Shared {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use hako_runtime::spec::{Device, NamespaceKind};
+use hako_store::Lock;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use crate::container::spec::{self, Findings, Source};
@@ -18,13 +19,15 @@ use crate::{Engine, Error};
 pub(super) struct Found {
     pub(super) findings: Findings,
     pub(super) held: Vec<OwnedFd>,
+    /// Locks on volumes that are mounted for their users; they are held while the program runs.
+    pub(super) volumes: Vec<Lock>,
 }
 
 /// Finds out what `container` is made from, but for its network's files.
 pub(super) fn find(engine: &Engine, container: &Container) -> Result<Found, Error> {
     let mut found = Found::default();
     for planned in &container.record.mounts {
-        let source = source(engine, planned, &mut found.held)?;
+        let source = source(engine, planned, &mut found)?;
         found.findings.sources.push(source);
     }
     found.findings.joined = joined(engine, container)?;
@@ -42,35 +45,35 @@ pub(super) fn find(engine: &Engine, container: &Container) -> Result<Found, Erro
     Ok(found)
 }
 
-fn source(
-    engine: &Engine,
-    planned: &PlannedMount,
-    held: &mut Vec<OwnedFd>,
-) -> Result<Source, Error> {
+fn source(engine: &Engine, planned: &PlannedMount, found: &mut Found) -> Result<Source, Error> {
     match planned.point.kind {
         MountKind::Bind => Ok(Source::Path(PathBuf::from(&planned.point.source))),
-        MountKind::Volume => volume(engine, planned),
+        MountKind::Volume => volume(engine, planned, &mut found.volumes),
         MountKind::Tmpfs => {
             Ok(Source::Filesystem("tmpfs".into(), "tmpfs".into(), spec::tmpfs_options(planned)))
         }
-        MountKind::Image => image(engine, planned, held),
+        MountKind::Image => image(engine, planned, &mut found.held),
     }
 }
 
-fn volume(engine: &Engine, planned: &PlannedMount) -> Result<Source, Error> {
+fn volume(engine: &Engine, planned: &PlannedMount, locks: &mut Vec<Lock>) -> Result<Source, Error> {
     let name = &planned.point.name;
     let volume = engine.volumes().find(name)?;
     let options = &volume.spec.driver_opts;
     let option = |key: &str| options.get(key).cloned().unwrap_or_default();
     let mount_options: Vec<String> =
         option("o").split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-    if !options.is_empty()
+    let is_own = !options.is_empty()
         && option("type") != "none"
-        && !mount_options.iter().any(|text| text == "bind")
-    {
+        && !mount_options.iter().any(|text| text == "bind" || text == "rbind");
+    if is_own && !rustix::process::geteuid().is_root() {
         return Ok(Source::Filesystem(option("type"), option("device"), mount_options));
     }
-    let data = if options.is_empty() {
+    let data = if is_own {
+        let (data, lock) = engine.volumes().mounted(&volume)?;
+        locks.push(lock);
+        data
+    } else if options.is_empty() {
         engine.volumes().data(name)
     } else {
         PathBuf::from(option("device"))

@@ -102,7 +102,11 @@ fn prepare(
         options: Options::default(),
     })
     .map_err(refused)?;
-    let namespace = wire(&engine, &created, &spec, &leases)?;
+    let namespace = match wire(&engine, &created, &spec, &leases) {
+        Ok(namespace) => namespace,
+        // Where the set-up itself has failed, that is the cause, and the network's failure only its echo.
+        Err(error) => return Err(created.ready().err().map_or(error, refused)),
+    };
     let (stop, stopped) = stop_pipe()?;
     let names = serve_names(
         engine.settings().clone(),
@@ -134,6 +138,7 @@ fn prepare(
         stop: Mutex::new(Some(stop)),
         stopped,
         has_names: Mutex::new(names),
+        volumes: Mutex::new(found.volumes),
     };
     Ok((run, sources))
 }

@@ -75,8 +75,12 @@ impl<'a> Networks<'a> {
                 )));
             }
         }
-        let id = RandomId::random();
-        self.insert(&id, spec)
+        match self.insert(&RandomId::random(), spec) {
+            Err(Error::NameTaken { name, .. }) => {
+                Err(Error::Conflict(format!("network with name {name} already exists")))
+            }
+            other => other,
+        }
     }
 
     /// Completes the addresses of `spec` and writes the row.

@@ -1,6 +1,7 @@
 //! Volumes: directories that outlive containers.
 
 mod fill;
+mod mounted;
 
 use std::path::PathBuf;
 
@@ -142,6 +143,7 @@ impl<'a> Volumes<'a> {
     /// When there is none, or a container uses it, running or not.
     pub fn remove(self, name: &str) -> Result<(), Error> {
         self.find(name)?;
+        self.unmount_if_unused(name);
         let users = self.users(name)?;
         if !users.is_empty() {
             return Err(Error::Conflict(format!(

@@ -287,7 +287,7 @@ impl<'a, S: Sink> Packer<'a, S> {
 fn is_kernels(directory: &OwnedFd) -> bool {
     const MAGICS: [u32; 6] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x1cd1, 0x1980_0202];
     rustix::fs::fstatfs(directory)
-        .is_ok_and(|stat| MAGICS.iter().any(|magic| i64::from(*magic) == i64::from(stat.f_type)))
+        .is_ok_and(|stat| MAGICS.iter().any(|magic| i64::from(*magic) == stat.f_type))
 }
 
 fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
