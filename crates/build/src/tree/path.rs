@@ -112,9 +112,12 @@ pub fn open(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd,
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mode =
         if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
+    let mut tries = 0;
     loop {
         match rustix::fs::openat2(root, path, flags, mode, resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
+            // The tree changes under us; whoever keeps changing it must not keep us here for ever.
+            Err(Errno::AGAIN) if tries < 256 => tries += 1,
+            Err(Errno::INTR) => {}
             result => return result,
         }
     }

@@ -11,6 +11,9 @@ use super::Error;
 pub(super) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// How often a path is resolved anew because the tree changes under it.
+const MOST_TRIES: u32 = 256;
+
 /// Opens `path` below `root` as if `root` were `/`: absolute links and `..` stay within it.
 ///
 /// # Errors
@@ -22,10 +25,13 @@ pub fn open_in_root(
 ) -> rustix::io::Result<OwnedFd> {
     let path = if path.is_empty() { b"." } else { path };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let mut tries = 0;
     loop {
-        // EAGAIN: something in the tree was renamed meanwhile, so the kernel cannot vouch for the result.
+        // EAGAIN: something was renamed or mounted meanwhile, so the kernel cannot vouch for the result. Whoever keeps renaming must
+        // not keep us here for ever.
         match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(Errno::AGAIN) if tries < MOST_TRIES => tries += 1,
+            Err(Errno::INTR) => {}
             other => return other,
         }
     }
