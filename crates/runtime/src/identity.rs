@@ -55,10 +55,11 @@ pub fn look_up(user: &str, passwd: &str, group: &str) -> Result<Who, String> {
 
 /// Looks up a group by name or number.
 pub fn look_up_group(wanted: &str, group: &str) -> Result<u32, String> {
-    let found = group
-        .lines()
-        .filter_map(group_fields)
-        .find(|(name, gid, _)| *name == wanted || gid.to_string() == wanted);
+    let number_wanted = wanted.parse::<i64>().ok();
+    let found = group.lines().filter_map(group_fields).find(|(name, gid, _)| match number_wanted {
+        Some(number) => i64::from(*gid) == number,
+        None => *name == wanted,
+    });
     match found {
         Some((_, gid, _)) => Ok(gid),
         None => number(wanted)?.ok_or_else(|| {
@@ -108,12 +109,14 @@ fn group_fields(line: &str) -> Option<(&str, u32, &str)> {
     Some((name, gid, fields.next().unwrap_or_default()))
 }
 
-/// A name wins over a number that happens to be spelled the same.
+/// What can be read as a number is one, whatever names there are: a user called `1000` that is root
+/// would be found by whoever asked for the number (CVE-2016-3697).
 fn entry<'a>(passwd: &'a str, user: &str) -> Option<Entry<'a>> {
-    passwd
-        .lines()
-        .filter_map(user_fields)
-        .find(|entry| entry.name == user || entry.uid.to_string() == user)
+    let number = user.parse::<i64>().ok();
+    passwd.lines().filter_map(user_fields).find(|entry| match number {
+        Some(number) => i64::from(entry.uid) == number,
+        None => entry.name == user,
+    })
 }
 
 fn memberships(group: &str, name: &str) -> Vec<u32> {

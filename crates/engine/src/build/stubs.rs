@@ -1,10 +1,11 @@
 //! Mount points that a step's mounts leave in its layer, and how they are taken out of it again.
 
-use std::fs;
-use std::os::fd::BorrowedFd;
+use std::ffi::OsStr;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use hako_build::tree::path;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT};
 
 /// Paths that are not in the image and will be made for mounts.
 #[derive(Debug, Default)]
@@ -28,24 +29,36 @@ impl Stubs {
     }
 
     /// Removes them from the layer in `upper`, unless the step put something into them.
+    ///
+    /// The step may have put links on the way to them (CVE-2024-23652): none is followed.
     pub(super) fn remove(&self, upper: &Path) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(upper) = rustix::fs::open(upper, flags, Mode::empty()) else { return };
         for stub in self.0.iter().rev() {
-            let path = upper.join(stub);
-            let Ok(meta) = path.symlink_metadata() else { continue };
-            let parent = path
-                .parent()
-                .and_then(|parent| Some((parent, parent.metadata().ok()?.modified().ok()?)));
-            let removed = if meta.is_dir() {
-                fs::remove_dir(&path)
-            } else if meta.is_file() && meta.len() == 0 {
-                fs::remove_file(&path)
-            } else {
+            let (Some(name), Some(above)) = (stub.file_name(), stub.parent()) else { continue };
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let Ok(parent) = rustix::fs::openat2(&upper, above, flags, Mode::empty(), resolve)
+            else {
                 continue;
             };
-            if let (Ok(()), Some((parent, modified))) = (removed, parent) {
-                let _cosmetic =
-                    fs::File::open(parent).and_then(|parent| parent.set_modified(modified));
-            }
+            let _still_used = remove_one(&parent, name);
         }
     }
+}
+
+/// Removes an empty file or directory; the directory that it lies in keeps its time.
+fn remove_one(parent: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
+    let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let flags = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => AtFlags::REMOVEDIR,
+        FileType::RegularFile if stat.st_size == 0 => AtFlags::empty(),
+        _ => return Ok(()),
+    };
+    let before = rustix::fs::fstat(parent)?;
+    rustix::fs::unlinkat(parent, name, flags)?;
+    let nanos = i64::try_from(before.st_mtime_nsec).unwrap_or(0);
+    let modified = Timespec { tv_sec: before.st_mtime, tv_nsec: nanos };
+    let accessed = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    rustix::fs::futimens(parent, &Timestamps { last_access: accessed, last_modification: modified })
 }

@@ -37,6 +37,11 @@ impl Inside {
         open(&self.0, path, flags, resolve)
     }
 
+    /// Opens what is at `path` as a place; a link on the way is refused (`ELOOP`).
+    pub(crate) fn real(&self, path: &Path) -> io::Result<OwnedFd> {
+        open(&self.0, path, OFlags::PATH, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)
+    }
+
     /// Opens what is at `path` as a place, and makes it first, with all its parents, if it is missing.
     pub(crate) fn ensure(&self, path: &Path, want: Want) -> io::Result<OwnedFd> {
         self.ensure_through(path, want, MOST_LINKS)

@@ -53,9 +53,11 @@ pub(crate) fn perform(
         Some(tree) if !is_directory(tree)? => Want::File,
         _ => Want::Directory,
     };
+    refuse_link(inside, mount)?;
     let existed = inside.place(&mount.target).is_ok();
     let place = inside.ensure(&mount.target, want)?;
     guard(mount, &place)?;
+    real_place(inside, mount)?;
     let tree = match tree {
         Some(tree) => tree,
         None => match file_system(mount, &place, existed)? {
@@ -88,6 +90,22 @@ fn is_directory(file: impl AsFd) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode) == FileType::Directory)
 }
 
+/// Refuses a `proc` or `sysfs` at a symbolic link: what is covered there afterwards, by path, would
+/// be something else.
+fn refuse_link(inside: &Inside, mount: &Mount) -> io::Result<()> {
+    let From::FileSystem { kind, .. } = &mount.from else { return Ok(()) };
+    if kind != "proc" && kind != "sysfs" {
+        return Ok(());
+    }
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::NOFOLLOW;
+    match inside.open(&mount.target, flags) {
+        Ok(place) if !is_directory(&place)? => {
+            Err(io::Error::other(format!("`{kind}` must be mounted on ordinary directory")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a place that a link of the image turned into a part of `/proc` (CVE-2019-16884): the
 /// plan allows the few places there that may be covered by their names.
 fn guard(mount: &Mount, place: &OwnedFd) -> io::Result<()> {
@@ -96,6 +114,22 @@ fn guard(mount: &Mount, place: &OwnedFd) -> io::Result<()> {
         return Err(io::Error::other("its target leads into /proc"));
     }
     Ok(())
+}
+
+/// Refuses a link where the kernel's own file systems belong: through one into a volume, another container could
+/// move them away before they are covered (CVE-2019-19921, CVE-2023-27561).
+fn real_place(inside: &Inside, mount: &Mount) -> io::Result<()> {
+    let From::FileSystem { kind, .. } = &mount.from else { return Ok(()) };
+    let of_kernel = [Path::new("/proc"), Path::new("/sys")].contains(&mount.target.as_path());
+    if !of_kernel || !matches!(kind.as_str(), "proc" | "sysfs") {
+        return Ok(());
+    }
+    match inside.real(&mount.target) {
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Err(io::Error::other("its target is a symbolic link"))
+        }
+        other => other.map(drop),
+    }
 }
 
 /// Makes a new file system; `None` if it had to be attached with the old call.
