@@ -9,6 +9,7 @@ use hako_store::rusqlite::{self, params};
 use hako_types::ObjectName;
 use serde::{Deserialize, Serialize};
 
+use super::hold::Hold;
 use super::{Container, Containers};
 use crate::Error;
 use crate::attach::{Attachment, Frame};
@@ -57,9 +58,10 @@ impl Containers<'_> {
     /// When there is no such container, it is paused or being removed, or its program cannot be started.
     pub fn start(self, name: &str, options: StartOptions) -> Result<Option<Attachment>, Error> {
         let container = self.find(name)?;
-        let path = self.lock_path(&container.id);
-        let Some(lock) = Lock::try_exclusive(&path).map_err(Error::io("lock", &path))? else {
-            return self.start_running(&container, options);
+        let lock = match self.hold(&container.id)? {
+            Hold::Taken(lock) => lock,
+            Hold::Busy(container) => return self.start_running(&container, options),
+            Hold::Gone => return Err(Error::no_such(Object::Container, name)),
         };
         self.check_startable(&container)?;
         let stream = self.spawn_monitor(&container, &lock)?;

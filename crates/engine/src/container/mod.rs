@@ -9,6 +9,7 @@ mod commit;
 mod create;
 mod exec;
 mod files;
+mod hold;
 mod inspect;
 mod lifecycle;
 mod limits;

@@ -6,6 +6,7 @@ use hako_store::Lock;
 use hako_store::rusqlite::params;
 use hako_types::ContainerId;
 
+use super::hold::Hold;
 use super::{Container, Containers};
 use crate::Error;
 use crate::model::{Map, MountKind, Status};
@@ -27,36 +28,13 @@ impl Containers<'_> {
     /// When there is none, or it runs and is not to be killed.
     pub fn remove(self, name: &str, options: RemoveOptions) -> Result<(), Error> {
         let container = self.find(name)?;
-        let path = self.lock_path(&container.id);
-        let is_live = matches!(
-            container.live.state.status,
-            Status::Running | Status::Paused | Status::Restarting
-        );
-        if is_live {
-            if !options.force {
-                let word = if container.live.state.paused {
-                    "paused"
-                } else {
-                    container.live.state.status.as_str()
-                };
-                return Err(Error::Conflict(format!(
-                    "cannot remove container \"/{}\": container is {word}: stop the container before removing or force remove",
-                    container.name
-                )));
+        let lock = loop {
+            match self.hold(&container.id)? {
+                Hold::Taken(lock) => break lock,
+                Hold::Gone => return self.forget(&container.id),
+                Hold::Busy(container) if options.force => self.put_down(&container)?,
+                Hold::Busy(container) => return Err(in_use(&container)),
             }
-            let request = Request::Stop { signal: Some(9), timeout: 0 };
-            match monitor::ask(self.engine, &container.id, &request) {
-                Ok(()) | Err(Error::Conflict(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        // The lock is held by a monitor at its end, or by somebody who removes the container too.
-        let lock = match Lock::exclusive(&path) {
-            Ok(lock) => lock,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return self.forget(&container.id);
-            }
-            Err(error) => return Err(Error::io("lock", &path)(error)),
         };
         let Some(container) = self.load_as_written(&container.id)? else { return Ok(()) };
         if matches!(
@@ -69,6 +47,16 @@ impl Containers<'_> {
         live.state.status = Status::Removing;
         self.save_live(&container.id, &live)?;
         self.delete_with(&container, lock, options.volumes)
+    }
+
+    /// Kills a container that runs. Its monitor may be about to end, and then does not answer.
+    fn put_down(self, container: &Container) -> Result<(), Error> {
+        let request = Request::Stop { signal: Some(9), timeout: 0 };
+        match monitor::ask(self.engine, &container.id, &request) {
+            Err(Error::Conflict(_)) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            other => other?,
+        }
+        Ok(())
     }
 
     /// Removes a container that ended and was to be removed then (`--rm`), with its anonymous volumes.
@@ -120,4 +108,14 @@ impl Containers<'_> {
         }
         Ok(())
     }
+}
+
+/// The refusal to remove what runs, in Docker's words.
+fn in_use(container: &Container) -> Error {
+    let word =
+        if container.live.state.paused { "paused" } else { container.live.state.status.as_str() };
+    Error::Conflict(format!(
+        "cannot remove container \"/{}\": container is {word}: stop the container before removing or force remove",
+        container.name
+    ))
 }
