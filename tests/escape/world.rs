@@ -59,7 +59,11 @@ impl World {
 
     fn shell(busybox: &Path, tar: Tar) -> Tar {
         let program = fs::read(busybox).unwrap();
-        let mut tar = tar.directory("bin").directory("tmp").directory("etc").moded("bin/busybox", &program, 0o755);
+        let mut tar = tar.directory("bin").directory("tmp").directory("etc").moded(
+            "bin/busybox",
+            &program,
+            0o755,
+        );
         let applets = "sh cat ls ln mkdir mv rm echo sleep id grep mount umount mknod dd unshare readlink touch true test ip nc \
                        chmod chown cp head tail wget nslookup stat seq kill ps tr cut find sysctl hostname su arping ping sort od wc env";
         for applet in applets.split_whitespace() {
@@ -172,7 +176,12 @@ impl World {
     }
 
     /// Builds a Dockerfile, with more files in the context.
-    pub fn build(&self, dockerfile: &str, options: &[&str], prepare: impl FnOnce(&Path)) -> Outcome {
+    pub fn build(
+        &self,
+        dockerfile: &str,
+        options: &[&str],
+        prepare: impl FnOnce(&Path),
+    ) -> Outcome {
         let context = TempDir::new().unwrap();
         fs::write(context.path().join("Dockerfile"), dockerfile).unwrap();
         prepare(context.path());
@@ -248,7 +257,8 @@ impl Exchange {
             while !stopped.load(Ordering::Relaxed) {
                 let here = rustix::fs::CWD;
                 let flags = rustix::fs::RenameFlags::EXCHANGE;
-                times += u64::from(rustix::fs::renameat_with(here, &one, here, &other, flags).is_ok());
+                times +=
+                    u64::from(rustix::fs::renameat_with(here, &one, here, &other, flags).is_ok());
             }
             times
         });
