@@ -90,6 +90,8 @@ pub struct Job<'a> {
     pub pull: bool,
     /// Whether `RUN --security=insecure` may be.
     pub allow_insecure: bool,
+    /// Whether `RUN --network=host` may be.
+    pub allow_host_network: bool,
     /// Who brings images.
     pub puller: &'a dyn Puller,
     /// Who is told.

@@ -59,6 +59,10 @@ pub(super) fn run(shop: &Workshop<'_>, run: &RunOp, work: &Work<'_>) -> Result<R
         let message = "security.insecure is not allowed: add `--allow security.insecure`";
         return Err(Failure::of(Error::Invalid(message.into())));
     }
+    if run.network == Network::Host && !shop.allow_host_network {
+        let message = "network.host is not allowed: add `--allow network.host`";
+        return Err(Failure::of(Error::Invalid(message.into())));
+    }
     let engine = Engine::open(shop.settings.clone()).map_err(Failure::of)?;
     let making = shop.snapshots.begin().map_err(Failure::of)?;
     let scratch = Scratch::new(&engine).map_err(Failure::of)?;

@@ -56,6 +56,7 @@ pub(super) struct Workshop<'a> {
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) ssh: BTreeMap<String, PathBuf>,
     pub(super) allow_insecure: bool,
+    pub(super) allow_host_network: bool,
     contexts: BTreeMap<String, Context>,
     trees: Mutex<HashMap<String, Arc<Tree>>>,
     /// What was downloaded; it goes with the build.
@@ -89,6 +90,7 @@ impl<'a> Workshop<'a> {
             secrets: job.secrets.clone(),
             ssh: job.ssh.clone(),
             allow_insecure: job.allow_insecure,
+            allow_host_network: job.allow_host_network,
             contexts: job.contexts.clone(),
             trees: Mutex::default(),
             downloads: Mutex::default(),

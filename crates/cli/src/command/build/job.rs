@@ -36,6 +36,7 @@ pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Resul
     let platform = asked::platform(parsed)?;
     asked::unsupported(parsed);
     let inputs = Inputs::read(session, path, parsed.text("file"))?;
+    let host_network = run.network == hako_build::request::Network::Host;
     let request = Request {
         dockerfile: inputs.text.clone(),
         target: parsed.text("target").map(str::to_owned),
@@ -64,6 +65,8 @@ pub(super) fn run(session: &Session, parsed: &Parsed, only_check: bool) -> Resul
         ssh,
         pull: parsed.on("pull"),
         allow_insecure: parsed.all("allow").any(|what| what.contains("security.insecure")),
+        allow_host_network: host_network
+            || parsed.all("allow").any(|what| what.contains("network.host")),
         puller: &Registries { session },
         events: &display,
         cancel: &cancel,
