@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ impl<'a> Events<'a> {
         Self(engine)
     }
 
+    /// Appends an event about an image; `name` is how a person named it.
+    pub fn image(self, action: &str, id: &str, name: &str) {
+        self.emit("image", action, id, Map::from([("name".to_owned(), name.to_owned())]));
+    }
+
     /// Appends an event. That it cannot be written is no reason to fail what has already happened, so errors are dropped.
     pub(crate) fn emit(self, kind: &str, action: &str, id: &str, attributes: Map) {
         let event = Event {
@@ -68,7 +74,8 @@ impl<'a> Events<'a> {
         let Ok(mut line) = serde_json::to_vec(&event) else { return };
         line.push(b'\n');
         let path = self.0.paths().events();
-        let Ok(mut file) = OpenOptions::new().append(true).read(true).create(true).open(path)
+        let Ok(mut file) =
+            OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(path)
         else {
             return;
         };
@@ -91,6 +98,7 @@ impl<'a> Events<'a> {
             .append(true)
             .read(true)
             .create(true)
+            .mode(0o600)
             .open(&path)
             .map_err(Error::io("open", &path))?;
         let mut reader = BufReader::new(file);

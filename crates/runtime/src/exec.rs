@@ -80,6 +80,14 @@ pub fn exec(
     }
 }
 
+/// Sends an order. An init that has ended already has said why, and that is what is read next.
+fn tell(channel: &OwnedFd, order: &Order) -> Result<(), Error> {
+    match channel::send(channel, order, None) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(lost),
+    }
+}
+
 /// Brings the process to the point where it executes its program.
 fn advance(
     target: &Target<'_>,
@@ -89,10 +97,9 @@ fn advance(
 ) -> Result<Option<OwnedFd>, Error> {
     if let Some(cgroup) = target.cgroup {
         placement::enter(cgroup, running.pid())?;
-        channel::send(channel, &Order::Grouped, None).map_err(lost)?;
+        tell(channel, &Order::Grouped)?;
     }
-    let start =
-        || channel::send(channel, &Order::Start(Box::new(state.clone())), None).map_err(lost);
+    let start = || tell(channel, &Order::Start(Box::new(state.clone())));
     // Unless a terminal is to be set up first, nobody has to decide anything any more: the start can
     // wait there for init.
     if !plain_lines {

@@ -6,6 +6,8 @@
 //! a thousand pages, ten times what opening costs otherwise), so it is kept short: [`Database::settle`] moves it
 //! where nobody waits.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,6 +98,10 @@ impl Database {
     /// When the file cannot be opened or made, or a newer program has used it.
     pub fn open(path: &Path, rooms: &[Room]) -> Result<Self, Error> {
         let open = |source| Error::Open { path: path.to_owned(), source };
+        // Environments with passwords are in it; SQLite gives its other files the same mode.
+        if let Ok(file) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            drop(file);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

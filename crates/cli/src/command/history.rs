@@ -53,7 +53,10 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
         return Ok(0);
     }
     let rows = lines.iter().map(|line| {
-        let created_at = line.created.map(|moment| moment.to_string()).unwrap_or_default();
+        let created_at = line
+            .created
+            .map(|moment| Moment::from_seconds(moment.seconds()).to_string())
+            .unwrap_or_default();
         let since =
             line.created.map_or_else(|| "N/A".into(), |moment| format!("{} ago", moment.age(now)));
         let by = line.created_by.replace('\t', " ");

@@ -44,6 +44,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     };
     let images = session.engine()?.images()?;
     let image = archive::import(&images, input(session, Some(source))?, &wanted)?;
-    say(&format!("{}\n", image.id));
+    let id = image.id.to_string();
+    session.engine()?.events().image("import", &id, &id);
+    say(&format!("{id}\n"));
     Ok(0)
 }

@@ -37,6 +37,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
                 "The image {name} already exists, renaming the old one with ID {id} to empty string\n"
             ));
         }
+        let id = loaded.image.id.to_string();
+        session.engine()?.events().image("load", &id, &id);
         if loaded.names.is_empty() {
             say(&format!("Loaded image ID: {}\n", loaded.image.id));
         }

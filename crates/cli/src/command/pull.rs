@@ -48,6 +48,8 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     }
     let name = asked.tagged();
     image::pull_named(session, &client, (&name, platform.as_ref()), mode)?;
+    let familiar = name.familiar();
+    session.engine()?.events().image("pull", &familiar, &familiar);
     say(&format!("{name}\n"));
     Ok(0)
 }

@@ -32,9 +32,16 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let force = parsed.on("force");
     let (mut code, mut deleted) = (0, false);
     for name in &parsed.words {
+        let id =
+            engine.images()?.resolve(name).map(|image| image.id.to_string()).unwrap_or_default();
         match engine.images()?.remove(name, force, &image::uses(engine)?) {
             Ok(removed) => {
                 for one in &removed {
+                    let (action, id) = match one {
+                        hako_image::Removed::Untagged(_) => ("untag", id.clone()),
+                        hako_image::Removed::Deleted(id) => ("delete", id.to_string()),
+                    };
+                    engine.events().image(action, &id, &id);
                     deleted |= matches!(one, hako_image::Removed::Deleted(_));
                     say(&format!("{one}\n"));
                 }

@@ -25,5 +25,6 @@ fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let target: Reference = image::reference(&parsed.words[1])?;
     let source = images.resolve(&parsed.words[0])?;
     images.tag(&source.id, &target)?;
+    session.engine()?.events().image("tag", &source.id.to_string(), &target.tagged().familiar());
     Ok(0)
 }

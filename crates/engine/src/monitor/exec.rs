@@ -37,6 +37,7 @@ pub(super) fn run(
         )));
     }
     let id = RandomId::random().as_str().to_owned();
+    emit(shared, &container, &format!("exec_create: {}", spec.cmd.join(" ")), &id, None);
     let started = start(&run, &container, spec)?;
     shared.inner().execs.push(id.clone());
     emit(shared, &container, &format!("exec_start: {}", spec.cmd.join(" ")), &id, None);
