@@ -15,7 +15,7 @@ pub enum Error {
     Invalid(String),
 
     /// The user's program cannot be executed.
-    #[error("exec: {program:?}: {trouble}")]
+    #[error("{}", told(program, trouble))]
     Program {
         /// As written in the configuration.
         program: String,
@@ -54,19 +54,27 @@ pub enum Error {
     Seccomp(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The process could not be put into its control group.
-    #[error("cannot enter the control group")]
+    #[error("cannot enter the control group by adding pid to it")]
     Cgroup(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// A hook failed.
-    #[error("{name} hook `{path}` failed: {why}")]
+    #[error("error running {name}: `{path}`: {why}")]
     Hook {
-        /// Which moment, as the configuration spells it.
+        /// Which moment, as the configuration spells it, and which of its hooks: `prestart hook #0`.
         name: String,
         /// Its program.
         path: String,
         /// How.
         why: String,
     },
+}
+
+/// What the kernel found while it executed a program reads otherwise than what was found before.
+fn told(program: &str, trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Interpreter | Trouble::Format => format!("exec {program}: {trouble}"),
+        _ => format!("exec: {program:?}: {trouble}"),
+    }
 }
 
 /// In which way the user's program cannot be executed; displays as Docker's users know it.

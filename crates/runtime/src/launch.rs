@@ -133,6 +133,9 @@ pub fn plan(launch: &Launch<'_>) -> Result<Plan, Error> {
 pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
     let plan = plan(&launch)?;
     let seccomp = launch.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    if let Some(seccomp) = seccomp {
+        notify::check(seccomp)?;
+    }
     let filter = seccomp
         .map(Program::compile)
         .transpose()
@@ -278,9 +281,10 @@ impl Created {
     }
 
     fn run_hooks(&self) -> Result<(), Error> {
-        for (moment, hook) in &self.hooks {
+        for (at, (moment, hook)) in self.hooks.iter().enumerate() {
+            let first = self.hooks.iter().position(|(one, _)| one == moment).unwrap_or_default();
             crate::hook::run(hook, &self.state).map_err(|why| Error::Hook {
-                name: moment.clone(),
+                name: format!("{moment} hook #{}", at - first),
                 path: hook.path.display().to_string(),
                 why,
             })?;

@@ -31,6 +31,23 @@ struct Told<'a> {
     state: &'a State,
 }
 
+/// Refuses what can never work: calls that nobody would answer, and calls that init itself needs to
+/// hand the listener over.
+pub(crate) fn check(seccomp: &Seccomp) -> Result<(), Error> {
+    let notifies = |action: &str| action == "SCMP_ACT_NOTIFY";
+    let mut rules = seccomp.syscalls.iter().filter(|rule| notifies(&rule.action)).peekable();
+    if notifies(&seccomp.default_action) {
+        return Err(Error::Invalid("SCMP_ACT_NOTIFY cannot be used as default action".into()));
+    }
+    if rules.peek().is_some() && Destination::of(seccomp).is_none() {
+        return Err(Error::Invalid("SCMP_ACT_NOTIFY needs a listenerPath".into()));
+    }
+    if rules.any(|rule| rule.names.iter().any(|name| name == "write")) {
+        return Err(Error::Invalid("SCMP_ACT_NOTIFY cannot be used for the write syscall".into()));
+    }
+    Ok(())
+}
+
 impl Destination {
     /// Returns where the listener of a profile goes, if it has one.
     pub(crate) fn of(seccomp: &Seccomp) -> Option<Self> {
@@ -53,7 +70,13 @@ impl Destination {
             state,
         };
         let text = serde_json::to_vec(&told).map_err(|source| fail(source.into()))?;
-        let socket = UnixStream::connect(&self.path).map_err(fail)?;
+        let socket = UnixStream::connect(&self.path).map_err(|source| Error::Spawn {
+            doing: format!(
+                "use the seccomp profile: failed to connect with seccomp agent `{}`",
+                self.path.display()
+            ),
+            source,
+        })?;
         let files = [listener.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use hako_runtime::Running;
@@ -15,13 +15,22 @@ use super::Failure;
 
 /// Sends the master side of a terminal to the listener at `path`.
 pub(super) fn send(path: &str, master: &OwnedFd) -> Result<(), Failure> {
-    let fail = |error: io::Error| Failure::new(format!("console socket `{path}`: {error}"));
+    send_file(path, master.as_fd(), b"/dev/ptmx")
+}
+
+/// Sends a process's descriptor to the listener that `--pidfd-socket` names, if it does.
+pub(super) fn send_process(path: Option<&str>, pidfd: BorrowedFd<'_>) -> Result<(), Failure> {
+    path.filter(|path| !path.is_empty()).map_or(Ok(()), |path| send_file(path, pidfd, b"pidfd"))
+}
+
+fn send_file(path: &str, file: BorrowedFd<'_>, name: &[u8]) -> Result<(), Failure> {
+    let fail = |error: io::Error| Failure::new(format!("socket `{path}`: {error}"));
     let socket = UnixStream::connect(path).map_err(fail)?;
-    let files = [master.as_fd()];
+    let files = [file];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&files));
-    let name = IoSlice::new(b"/dev/ptmx");
+    let name = IoSlice::new(name);
     rustix::net::sendmsg(&socket, &[name], &mut ancillary, SendFlags::NOSIGNAL)
         .map_err(|errno| fail(errno.into()))?;
     Ok(())

@@ -28,17 +28,16 @@ pub(super) fn kill(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    let Some(pidfd) = record.pidfd() else {
-        // Processes that outlive the first one, where they share the host's PID namespace.
-        if signal == libc::SIGKILL
-            && !has_own_processes(&place)
-            && let Some(cgroup) = record.cgroup()
-        {
-            cgroup.kill()?;
-            return Ok(0);
-        }
-        return Err(Failure::new("container not running"));
-    };
+    // Without a PID namespace of its own, the others would outlive the first process, and do outlive it.
+    if signal == libc::SIGKILL
+        && !has_own_processes(&place)
+        && let Some(cgroup) = record.cgroup()
+        && !cgroup.pids()?.is_empty()
+    {
+        cgroup.kill()?;
+        return Ok(0);
+    }
+    let pidfd = record.pidfd().ok_or_else(|| Failure::new("container not running"))?;
     hako_sys::process::send_signal(&pidfd, signal)
         .map_err(|error| Failure::new(format!("cannot signal: {error}")))?;
     if signal == libc::SIGKILL
@@ -178,7 +177,7 @@ pub(super) fn dispose(
     }
     place.remove()?;
     if let Some(all) = all {
-        hooks::run_all("poststop", &all.poststop, &record.state("stopped"), &globals.log);
+        hooks::run_poststop(&all.poststop, &record.state("stopped"), &globals.log);
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub(super) fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let mut making = Making::begin(globals, &parsed, &bundle, false)?;
     let signals = if is_detached { None } else { Some(console::signals()?) };
     let terminal = making.make(globals, &parsed, is_detached)?;
-    let running = making.start(globals)?;
+    let running = making.start()?;
     let Some(signals) = signals else { return Ok(0) };
     let code = console::attend(&running, terminal, &signals)?;
     if !parsed.has("keep") {
@@ -77,8 +77,13 @@ pub(super) fn start(globals: &Globals, words: &[String]) -> Result<u8, Failure> 
     hako_runtime::open_gate(&gate, &spec, &record.state("created"))
         .map_err(|error| Failure::from(error).during(START))?;
     place.open_gate()?;
-    if let Some(all) = &spec.hooks {
-        hooks::run_all("poststart", &all.poststart, &record.state("running"), &globals.log);
+    if let Some(all) = &spec.hooks
+        && let Err(failure) = hooks::run_poststart(&all.poststart, &record.state("running"))
+    {
+        if let Some(pidfd) = record.pidfd() {
+            let _ended = hako_sys::process::send_signal(&pidfd, libc::SIGKILL);
+        }
+        return Err(failure);
     }
     Ok(0)
 }
@@ -111,7 +116,7 @@ pub(super) fn plan(_globals: &Globals, words: &[String]) -> Result<u8, Failure> 
 }
 
 /// In front of everything that keeps a program from being started; Docker looks for it.
-const START: &str = "unable to start container process";
+pub(super) const START: &str = "unable to start container process";
 
 fn process(bundle: &Bundle) -> Result<&Process, Failure> {
     bundle.spec.process.as_ref().ok_or_else(|| Failure::new("the configuration has no `process`"))
@@ -225,6 +230,7 @@ impl<'a> Making<'a> {
             console::send(socket, master)?;
             terminal = None;
         }
+        console::send_process(parsed.value("pidfd-socket"), created.pidfd())?;
         self.place.save(&self.record)?;
         if let Some(file) = parsed.value("pid-file").filter(|path| !path.is_empty()) {
             write_pid(file, self.record.pid)?;
@@ -240,18 +246,18 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    fn start(&mut self, globals: &Globals) -> Result<Running, Failure> {
+    fn start(&mut self) -> Result<Running, Failure> {
         let created =
             self.created.take().ok_or_else(|| Failure::new("the container was not created"))?;
         let running = created.start().map_err(|error| Failure::from(error).during(START))?;
         self.done = true;
-        if let Some(all) = &self.hooks {
-            hooks::run_all(
-                "poststart",
-                &all.poststart,
-                &self.record.state("running"),
-                &globals.log,
-            );
+        if let Some(all) = &self.hooks
+            && let Err(failure) =
+                hooks::run_poststart(&all.poststart, &self.record.state("running"))
+        {
+            let _gone = running.kill(libc::SIGKILL).and_then(|()| running.wait().map(drop));
+            self.done = false;
+            return Err(failure);
         }
         Ok(running)
     }

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use hako_runtime::cgroup::Cgroup;
 use hako_runtime::spec::{Capabilities, Process, Spec};
 use hako_runtime::{Options, Stdio, Target};
 
@@ -60,7 +61,7 @@ fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let process = process(&parsed, program, &spec)?;
     globals.log.warn_of_capabilities(process.capabilities.as_ref());
     let pidfd = record.pidfd().ok_or_else(|| Failure::new("cannot exec in a stopped container"))?;
-    let cgroup = record.cgroup();
+    let cgroup = entered(record.cgroup(), parsed.values(&["cgroup"]))?;
     let target =
         Target { pid: record.pid, pidfd: pidfd.as_fd(), cgroup: cgroup.as_ref(), spec: &spec };
     let is_detached = parsed.any(&["detach", "d"]);
@@ -77,11 +78,13 @@ fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
         ..Options::default()
     };
     let (running, mut terminal) =
-        hako_runtime::exec(&target, &process, stdio(&process, socket), options)?;
+        hako_runtime::exec(&target, &process, stdio(&process, socket), options)
+            .map_err(|error| Failure::from(error).during(super::create::START))?;
     if let (Some(socket), Some(master)) = (socket, &terminal) {
         console::send(socket, master)?;
         terminal = None;
     }
+    console::send_process(parsed.value("pidfd-socket"), running.pidfd())?;
     if let Some(file) = parsed.value("pid-file").filter(|path| !path.is_empty()) {
         write_pid(file, running.pid())?;
     }
@@ -89,6 +92,21 @@ fn run(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
         Some(signals) => console::attend(&running, terminal, &signals),
         None => Ok(0),
     }
+}
+
+/// Returns the control group to enter: the container's, or those below it that are named, each as
+/// `PATH` or `CONTROLLER[,CONTROLLER…]:PATH`.
+fn entered<'a>(
+    cgroup: Option<Cgroup>,
+    named: impl Iterator<Item = &'a str>,
+) -> Result<Option<Cgroup>, Failure> {
+    let Some(mut cgroup) = cgroup else { return Ok(None) };
+    for one in named {
+        let (controllers, path) = one.split_once(':').unwrap_or(("", one));
+        let controllers: Vec<_> = controllers.split(',').filter(|name| !name.is_empty()).collect();
+        cgroup = cgroup.below(&controllers, path)?;
+    }
+    Ok(Some(cgroup))
 }
 
 fn stdio(process: &Process, socket: Option<&str>) -> Stdio {

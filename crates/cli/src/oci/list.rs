@@ -60,6 +60,9 @@ pub(super) fn state(globals: &Globals, words: &[String]) -> Result<u8, Failure> 
 pub(super) fn list(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
     let parsed =
         Parsed::all(words, &[("format", true), ("f", true), ("quiet", false), ("q", false)])?;
+    if globals.root != record::default_root() && !globals.root.exists() {
+        return Err(Failure::new(format!("there is no directory `{}`", globals.root.display())));
+    }
     let all = all(&globals.root);
     if parsed.any(&["quiet", "q"]) {
         log::print(&all.iter().map(|(_, record)| format!("{}\n", record.id)).collect::<String>());
@@ -118,10 +121,18 @@ fn table(all: &[(Place, Record)]) -> String {
 
 /// `ps`: the processes of a container.
 pub(super) fn ps(globals: &Globals, words: &[String]) -> Result<u8, Failure> {
-    let (parsed, rest) = Parsed::up_to(words, &[("format", true), ("f", true)], 1)?;
-    let (_, record) = record::load(&globals.root, parsed.id()?)?;
+    let known = [("format", true), ("f", true)];
+    let (parsed, rest) = Parsed::leading(words, &known)?;
+    let (id, rest) =
+        rest.split_first().ok_or_else(|| Failure::new("container id cannot be empty"))?;
+    // What follows is for ps(1), but for a format in full.
+    let (later, rest) = match rest.first() {
+        Some(word) if word.starts_with("--format") => Parsed::leading(rest, &known)?,
+        _ => (Parsed::default(), rest),
+    };
+    let (_, record) = record::load(&globals.root, id)?;
     let pids = control::cgroup(&record)?.pids()?;
-    if parsed.first(&["format", "f"]) == Some("json") {
+    if later.value("format").or(parsed.first(&["format", "f"])) == Some("json") {
         log::print(&format!("{}\n", json!(pids)));
         return Ok(0);
     }

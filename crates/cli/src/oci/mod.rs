@@ -107,7 +107,10 @@ const GLOBALS: &[(&str, bool)] = &[
     ("v", false),
 ];
 
-const USAGE: &str = "Usage: hako oci [--root DIR] [--log FILE] [--log-format text|json] COMMAND
+const USAGE: &str = "NAME:
+   hako oci - an Open Container Initiative runtime
+
+Usage: hako oci [--root DIR] [--log FILE] [--log-format text|json] COMMAND
 
   create start run exec     make containers and run programs in them
   state list ps events      look at them
@@ -140,7 +143,15 @@ pub(crate) fn main(words: &[String]) -> u8 {
     }
 }
 
+fn is_known(command: &str) -> bool {
+    USAGE.split_whitespace().any(|word| word == command)
+}
+
 fn run(globals: &Globals, command: &str, rest: &[String]) -> Result<u8, Failure> {
+    if rest.first().is_some_and(|word| word == "-h" || word == "--help") && is_known(command) {
+        log::print(&USAGE.replacen("hako oci -", &format!("hako oci {command} -"), 1));
+        return Ok(0);
+    }
     match command {
         "create" => create::create(globals, rest),
         "run" => create::run(globals, rest),
@@ -162,6 +173,6 @@ fn run(globals: &Globals, command: &str, rest: &[String]) -> Result<u8, Failure>
             log::print(USAGE);
             Ok(0)
         }
-        other => Err(Failure::new(format!("unknown command `{other}`")).with_code(3)),
+        other => Err(Failure::new(format!("No help topic for '{other}'")).with_code(3)),
     }
 }

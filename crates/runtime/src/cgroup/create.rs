@@ -341,7 +341,7 @@ fn listed(text: &str) -> Controllers {
     text.split_whitespace().filter_map(Controller::from_v2).collect()
 }
 
-fn open_dir(dir: &Path) -> Result<std::os::fd::OwnedFd, Error> {
+pub(super) fn open_dir(dir: &Path) -> Result<std::os::fd::OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open_file(dir, flags, Mode::empty())
         .map_err(|errno| Error::Create { dir: dir.to_owned(), source: errno.into() })

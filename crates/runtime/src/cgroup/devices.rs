@@ -68,6 +68,8 @@ fn rule(rule: &DeviceCgroup) -> Result<Rule, Error> {
             'm' => MKNOD,
             'r' => READ,
             'w' => WRITE,
+            // Some write it for "all", which is no access of its own.
+            'a' => 0,
             _ => {
                 return Err(Error::invalid(
                     "access of a device rule",

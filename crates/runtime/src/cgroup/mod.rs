@@ -106,6 +106,32 @@ impl Cgroup {
         create::open(host, path)
     }
 
+    /// Opens what is below it at `path`: in the hierarchies of these controllers, or in all when none
+    /// is named; elsewhere it is the cgroup itself.
+    ///
+    /// `..` is refused. Whether there is such a cgroup shows when a process enters it.
+    pub fn below(mut self, controllers: &[&str], path: &str) -> Result<Self, Error> {
+        if path.split('/').any(|part| part == "..") {
+            return Err(Error::invalid("path below a cgroup", path, "bad sub cgroup path"));
+        }
+        let known = |name: &str| {
+            Controller::from_v1(name).filter(|one| self.node(*one).is_some()).ok_or_else(|| {
+                Error::invalid("name of a controller", name, format!("unknown controller {name}"))
+            })
+        };
+        let chosen =
+            controllers.iter().map(|name| known(name)).collect::<Result<Controllers, _>>()?;
+        for node in &mut self.nodes {
+            if controllers.is_empty() || !node.controllers.both(chosen).is_empty() {
+                node.dir.push(path.trim_matches('/'));
+                if node.home == Home::V2 {
+                    self.unified = Some(create::open_dir(&node.dir)?);
+                }
+            }
+        }
+        Ok(self)
+    }
+
     /// Returns the path that it was made with.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -60,6 +60,11 @@ fn close_others(plan: &Plan, own: &[Option<&OwnedFd>]) -> io::Result<()> {
 
 /// Performs the steps of `plan`; the last of them does not return.
 fn run(mut stage: Stage, plan: &Plan) -> ExitCode {
+    // CAP_DAC_OVERRIDE; until it is executed, nothing is effective.
+    stage.overrides = plan
+        .inside
+        .iter()
+        .any(|step| matches!(step, Step::Capabilities(sets) if sets.effective & 1 << 1 != 0));
     for step in &plan.inside {
         if let Err(failure) = perform::perform(&mut stage, step) {
             stage.tell_failure(failure);

@@ -372,15 +372,29 @@ fn load(stage: &Stage) -> io::Result<()> {
 }
 
 fn run_hooks(stage: &Stage, moment: &str, hooks: &[Hook]) -> Result<(), Failure> {
-    for hook in hooks {
-        let fail = |why| Failure::Hook(moment.to_owned(), hook.path.display().to_string(), why);
-        crate::hook::run(hook, &stage.state).map_err(fail)?;
+    for (number, hook) in hooks.iter().enumerate() {
+        let name = format!("{moment} hook #{number}");
+        let fail = |why| Failure::Hook(name, hook.path.display().to_string(), why);
+        let mut hook = hook.clone();
+        if moment == "startContainer" && hook.env.is_empty() {
+            // It stands in for the program, and finds what the program would.
+            hook.env.clone_from(&stage.program.env);
+        }
+        let run = || {
+            if moment == "createContainer" {
+                // The root is not `/` yet: this is where hooks look for it.
+                let root = stage.inside().map_err(|error| error.to_string())?;
+                rustix::process::fchdir(&root.0).map_err(|errno| errno.to_string())?;
+            }
+            crate::hook::run(&hook, &stage.state)
+        };
+        run().map_err(fail)?;
     }
     Ok(())
 }
 
 fn ready(stage: &mut Stage) -> Result<(), Failure> {
-    stage.path = stage.program.find()?;
+    stage.path = stage.program.find(stage.overrides)?;
     // The start may be long in coming: until then nothing of the host stays open.
     stage.let_go();
     let wait = |stage: &mut Stage| {

@@ -38,11 +38,13 @@ impl Program {
     }
 
     /// Finds the program as a shell would, with the container's `PATH`.
-    pub(crate) fn find(&self) -> Result<PathBuf, Failure> {
+    ///
+    /// `overrides` says that it will have the capability to ignore permissions.
+    pub(crate) fn find(&self, overrides: bool) -> Result<PathBuf, Failure> {
         let name = self.name();
         if name.contains('/') {
             let path = PathBuf::from(name);
-            return match examine(&path) {
+            return match examine(&path, overrides) {
                 None => Ok(path),
                 Some(trouble) => Err(self.failure(trouble)),
             };
@@ -51,7 +53,7 @@ impl Program {
         let candidates = paths.split(':').filter(|directory| !directory.is_empty());
         let found = candidates
             .map(|directory| Path::new(directory).join(name))
-            .find(|path| examine(path).is_none());
+            .find(|path| examine(path, overrides).is_none());
         found.filter(|_| !name.is_empty()).ok_or_else(|| self.failure(Trouble::NotInPath))
     }
 
@@ -71,7 +73,7 @@ impl Program {
 }
 
 /// Says what keeps a path from being executed, as far as can be seen without trying.
-fn examine(path: &Path) -> Option<Trouble> {
+fn examine(path: &Path, overrides: bool) -> Option<Trouble> {
     let stat = match rustix::fs::stat(path) {
         Ok(stat) => stat,
         Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -82,6 +84,9 @@ fn examine(path: &Path) -> Option<Trouble> {
     };
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         return Some(Trouble::Directory);
+    }
+    if overrides && stat.st_mode & 0o111 != 0 {
+        return None;
     }
     match rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
         Ok(()) => None,

@@ -180,11 +180,45 @@ pub(crate) fn pivot(root: impl AsFd) -> io::Result<()> {
 }
 
 /// The same for a root that cannot be pivoted: moves the mount over `/`.
+///
+/// What is mounted on the host stays reachable for who may mount, uncovered as it is there: a new
+/// `proc` or `sysfs` of a user namespace would be granted because of it. So those go first.
 pub(crate) fn move_over(root: impl AsFd) -> io::Result<()> {
+    let own =
+        rustix::fs::readlink(format!("/proc/self/fd/{}", root.as_fd().as_raw_fd()), Vec::new())?;
+    let own = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes())).to_owned();
+    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    for place in kernel_mounts(&table).filter(|place| !place.starts_with(&own)) {
+        rustix::mount::mount_change(
+            &place,
+            MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+        )
+        .or_else(|errno| if errno == Errno::INVAL { Ok(()) } else { Err(errno) })?;
+        match rustix::mount::unmount(&place, UnmountFlags::DETACH) {
+            // Already gone with what it was mounted on.
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+            // One that came with the mount namespace of another owner cannot be taken away, but covered.
+            Err(Errno::PERM) => {
+                rustix::mount::mount("tmpfs", &place, "tmpfs", MountFlags::empty(), c"")?;
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
     rustix::process::fchdir(&root)?;
     rustix::mount::mount_move(".", "/")?;
     rustix::process::chroot(".")?;
     Ok(rustix::process::chdir("/")?)
+}
+
+/// Returns where a mount table has `proc` or `sysfs`, the latest first.
+fn kernel_mounts(table: &str) -> impl Iterator<Item = PathBuf> {
+    table.lines().rev().filter_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let kind = after.split(' ').next()?;
+        (kind == "proc" || kind == "sysfs").then_some(())?;
+        // Space, tab, newline and backslash are octal; only the first is at all likely.
+        Some(PathBuf::from(before.split(' ').nth(4)?.replace("\\040", " ")))
+    })
 }
 
 /// Makes it the root of this process, in a mount namespace that others share.

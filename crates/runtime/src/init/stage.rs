@@ -48,6 +48,8 @@ pub(crate) struct Stage {
     pub work_in: Option<PathBuf>,
     /// The program.
     pub program: Program,
+    /// Whether the program will have the capability to ignore permissions.
+    pub overrides: bool,
     /// Where the program was found.
     pub path: PathBuf,
     /// The container, as hooks see it.
@@ -77,6 +79,7 @@ impl Stage {
             umask: 0o022,
             work_in: None,
             program: Program::default(),
+            overrides: false,
             path: PathBuf::new(),
             state: State::default(),
         }
@@ -196,9 +199,7 @@ impl Stage {
             self.program.env.retain(|pair| !pair.starts_with("HOME="));
             self.program.env.push(format!("HOME={}", self.who.home));
         }
-        if identity.terminal && self.program.variable("TERM").is_none() {
-            self.program.env.push("TERM=xterm".to_owned());
-        }
+        once(&mut self.program.env);
         Ok(())
     }
 
@@ -214,5 +215,24 @@ impl Stage {
             Ok(_) => String::from_utf8_lossy(&text).into_owned(),
             Err(_) => String::new(),
         }
+    }
+}
+
+/// Leaves each variable once, with its last value: programs differ in which of several they take.
+fn once(env: &mut Vec<String>) {
+    let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_owned();
+    let mut seen = std::collections::HashSet::new();
+    env.reverse();
+    env.retain(|pair| seen.insert(name(pair)));
+    env.reverse();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_last_value_of_a_variable_counts() {
+        let mut env = ["ONE=two", "PATH=/bin", "ONE="].map(str::to_owned).to_vec();
+        super::once(&mut env);
+        assert_eq!(env, ["PATH=/bin", "ONE="]);
     }
 }

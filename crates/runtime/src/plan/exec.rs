@@ -50,7 +50,6 @@ pub fn enter(entry: &Entry<'_>) -> Result<Plan, Error> {
     let setting = Setting {
         grouped: entry.grouped,
         filter: linux.seccomp.is_some(),
-        terminal: entry.terminal.is_some(),
         further: true,
         preserve: entry.preserve,
         ..Setting::default()

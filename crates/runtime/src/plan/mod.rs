@@ -147,12 +147,12 @@ fn hooks(spec: &Spec, plan: &mut Plan) {
     }
 }
 
-/// Puts the hooks that precede the program behind the start.
+/// Puts the hooks that precede the program right before it, confined as it is.
 fn start_hooks(spec: &Spec, steps: &mut Vec<Step>) {
     let hooks = spec.hooks.as_ref().map(|hooks| &hooks.start_container);
     let Some(hooks) = hooks.filter(|hooks| !hooks.is_empty()) else { return };
-    if let Some(at) = steps.iter().position(|step| *step == Step::Ready) {
-        steps.insert(at + 1, Step::Hooks("startContainer".into(), hooks.clone()));
+    if let Some(at) = steps.iter().position(|step| *step == Step::Execute) {
+        steps.insert(at, Step::Hooks("startContainer".into(), hooks.clone()));
     }
 }
 
@@ -180,12 +180,17 @@ fn finish(
     {
         plan.inside.push(Step::Directory(cwd.clone()));
     }
-    plan.inside.extend(linux.readonly_paths.iter().map(|path| Step::ReadOnly(path.clone())));
-    plan.inside.extend(linux.masked_paths.iter().map(|path| Step::Mask(path.clone())));
+    plan.inside.extend(once(&linux.readonly_paths).map(|path| Step::ReadOnly(path.clone())));
+    plan.inside.extend(once(&linux.masked_paths).map(|path| Step::Mask(path.clone())));
     if inputs.spec.root.as_ref().is_some_and(|root| root.readonly) {
         plan.inside.push(Step::SealRoot);
     }
     Ok(())
+}
+
+/// Each path once: to cover one twice costs a mount and hides nothing more.
+fn once(paths: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    paths.iter().enumerate().filter(|(at, path)| !paths[..*at].contains(path)).map(|(_, path)| path)
 }
 
 /// Returns the path of a kernel parameter below `/proc/sys`, if it belongs to the container alone.

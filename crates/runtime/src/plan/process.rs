@@ -16,8 +16,6 @@ pub(crate) struct Setting {
     pub group_namespace: bool,
     /// Whether there is a filter.
     pub filter: bool,
-    /// Whether it has a terminal.
-    pub terminal: bool,
     /// Whether `setgroups(2)` is refused by its user namespace.
     pub no_groups: bool,
     /// Whether it is not the container's first process.
@@ -32,7 +30,6 @@ impl Setting {
             grouped: inputs.groups.is_some(),
             group_namespace: inputs.groups.is_some() && namespaces.creates(NamespaceKind::Cgroup),
             filter: linux.seccomp.is_some(),
-            terminal: inputs.terminal.is_some(),
             no_groups: false,
             further: false,
             preserve: inputs.preserve,
@@ -56,6 +53,17 @@ pub(crate) fn steps(
         steps.push(Step::GroupNamespace);
     }
     affinity(process, setting.further, steps)?;
+    if process.scheduler.as_ref().is_some_and(|wanted| wanted.policy == "SCHED_DEADLINE")
+        && linux
+            .resources
+            .as_ref()
+            .and_then(|limits| limits.cpu.as_ref()?.cpus.as_ref())
+            .is_some_and(|cpus| !cpus.is_empty())
+    {
+        return Err(Error::Invalid(
+            "the deadline process scheduler can't be used together with AllowedCPUs".into(),
+        ));
+    }
     limits(process, steps)?;
     labels(process, steps);
     let (bounding, sets) = match &process.capabilities {
@@ -70,7 +78,6 @@ pub(crate) fn steps(
         groups: !setting.no_groups,
         args: process.args.clone(),
         env: process.env.clone(),
-        terminal: setting.terminal,
     })));
     steps.push(Step::Bounding(bounding));
     // A directory that only root may enter is as good a place to begin in as any other.
@@ -126,7 +133,7 @@ fn domain(linux: &Linux, steps: &mut Vec<Step>) -> Result<(), Error> {
             other => return Err(Error::Invalid(format!("unknown personality `{other}`"))),
         }));
     }
-    if let Some(wanted) = linux.memory_policy.as_ref().filter(|policy| !policy.mode.is_empty()) {
+    if let Some(wanted) = &linux.memory_policy {
         steps.push(memory(wanted)?);
     }
     Ok(())
@@ -143,18 +150,28 @@ fn memory(wanted: &MemoryPolicy) -> Result<Step, Error> {
     ];
     let modes = modes.into_iter().chain(["MPOL_WEIGHTED_INTERLEAVE"]);
     let mode = (0..).zip(modes).find(|(_, name)| *name == wanted.mode).map(|(number, _)| number);
-    let mut mode =
-        mode.ok_or_else(|| Error::Invalid(format!("unknown memory policy `{}`", wanted.mode)))?;
+    let mut mode = mode
+        .ok_or_else(|| Error::Invalid(format!("invalid memory policy mode `{}`", wanted.mode)))?;
     for flag in &wanted.flags {
         mode |= match flag.as_str() {
             "MPOL_F_STATIC_NODES" => 1 << 15,
             "MPOL_F_RELATIVE_NODES" => 1 << 14,
             "MPOL_F_NUMA_BALANCING" => 1 << 13,
-            other => return Err(Error::Invalid(format!("unknown memory policy flag `{other}`"))),
+            other => return Err(Error::Invalid(format!("invalid memory policy flag `{other}`"))),
         };
     }
     let mut nodes = Vec::new();
-    for node in processors(&wanted.nodes)? {
+    let list = processors(&wanted.nodes).map_err(|_| {
+        Error::Invalid(format!("invalid memory policy node list `{}`", wanted.nodes))
+    })?;
+    if matches!(wanted.mode.as_str(), "MPOL_DEFAULT" | "MPOL_LOCAL") && !list.is_empty() {
+        let count = list.len();
+        return Err(Error::Invalid(format!(
+            "invalid memory policy: {} mode requires 0 nodes but got {count}",
+            wanted.mode
+        )));
+    }
+    for node in list {
         let word = usize::try_from(node / 64).unwrap_or_default();
         nodes.resize(nodes.len().max(word + 1), 0_u64);
         nodes[word] |= 1 << (node % 64);

@@ -301,8 +301,6 @@ pub struct Identity {
     pub args: Vec<String>,
     /// Its environment.
     pub env: Vec<String>,
-    /// Whether `TERM` is set when missing.
-    pub terminal: bool,
 }
 
 /// The capability sets as bits.

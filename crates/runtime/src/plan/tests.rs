@@ -124,15 +124,16 @@ fn host_paths_come_before_the_change_of_root_and_seals_after_all_that_writes() {
     SealRoot
     AwaitGroup
     GroupNamespace
+    Affinity([])
     Identify
     Bounding(0)
     WorkIn("/work")
     Become
     CloseFrom(3)
     Ready
-    Hooks(startContainer)
     Seccomp
     Capabilities
+    Hooks(startContainer)
     Execute
     "#);
 }
@@ -142,7 +143,10 @@ fn the_filter_comes_last_for_a_process_that_gains_no_privileges() {
     let mut spec = spec();
     spec.process.as_mut().unwrap().no_new_privileges = true;
     let steps = steps(&spec).unwrap();
-    assert_eq!(lines(&steps[steps.len() - 3..]), "Capabilities\nSeccomp\nExecute");
+    assert_eq!(
+        lines(&steps[steps.len() - 4..]),
+        "Capabilities\nSeccomp\nHooks(startContainer)\nExecute"
+    );
 }
 
 #[test]
@@ -156,6 +160,7 @@ fn a_further_process_enters_before_it_does_anything() {
     EnterContainer([Mount, Uts, Cgroup])
     Session
     AwaitGroup
+    Affinity([])
     Identify
     Bounding(0)
     WorkIn("/work")
@@ -204,7 +209,7 @@ fn what_contradicts_itself_is_refused() {
     insta::assert_snapshot!(all.join("\n"), @r#"
     `/proc/self/exe` cannot be mounted because it is inside /proc
     nothing can be mounted at `/a/../..`
-    a root needs a namespace of type `mount`
+    a masked or read-only path needs a namespace of type `mount`
     the namespace `pid` is listed twice
     a new user namespace needs identifier mappings
     sysctl `kernel.panic` is not in a separate kernel namespace
