@@ -215,12 +215,20 @@ fn stop(shared: &Shared, signal: Option<i32>, timeout: i64, intent: Intent) -> R
     if let Ok(run) = shared.run() {
         let signal =
             signal.unwrap_or_else(|| crate::container::stop_signal(&container.record.config));
+        let killed = |signal: i32| {
+            let attributes = Map::from([("signal".to_owned(), signal.to_string())]);
+            shared.engine().containers().emit(&container, "kill", attributes);
+        };
+        killed(signal);
         let _gone_is_fine = run.process.kill(signal);
         if shared.inner().live.state.paused {
             let _runs_is_fine = run.cgroup.thaw();
         }
         let limit = u64::try_from(timeout).ok().map(Duration::from_secs);
         if !shared.wait_until(limit, ended) {
+            if signal != Signal::KILL.as_raw() {
+                killed(Signal::KILL.as_raw());
+            }
             let _gone_is_fine = run.process.kill(Signal::KILL.as_raw());
         }
     }
