@@ -49,7 +49,8 @@ impl Writer {
         if !self.policy.kept {
             return Ok(());
         }
-        let now = Moment::now();
+        // One moment for all lines that come together: writing it out costs more than copying a line.
+        let now = Moment::now().fixed();
         let mut pending = std::mem::take(&mut self.pending[index(stream)]);
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -64,10 +65,10 @@ impl Writer {
                 break;
             }
             if pending.is_empty() {
-                self.entry(stream, piece, now);
+                self.entry(stream, piece, &now);
             } else {
                 pending.extend_from_slice(piece);
-                self.entry(stream, &pending, now);
+                self.entry(stream, &pending, &now);
                 pending.clear();
             }
         }
@@ -80,20 +81,20 @@ impl Writer {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let pending = std::mem::take(&mut self.pending[index(stream)]);
             if !pending.is_empty() {
-                self.entry(stream, &pending, Moment::now());
+                self.entry(stream, &pending, &Moment::now().fixed());
             }
         }
         self.flush()
     }
 
-    fn entry(&mut self, stream: Stream, line: &[u8], now: Moment) {
+    fn entry(&mut self, stream: Stream, line: &[u8], now: &str) {
         self.text.extend_from_slice(b"{\"log\":\"");
         escape(line, &mut self.text);
         self.text.extend_from_slice(match stream {
             Stream::Stdout => b"\",\"stream\":\"stdout\",\"time\":\"",
             Stream::Stderr => b"\",\"stream\":\"stderr\",\"time\":\"",
         });
-        self.text.extend_from_slice(now.fixed().as_bytes());
+        self.text.extend_from_slice(now.as_bytes());
         self.text.extend_from_slice(b"\"}\n");
         let is_long = self.text.len() >= 64 << 10;
         let is_full =
@@ -157,17 +158,30 @@ fn index(stream: Stream) -> usize {
 
 /// Appends `line` as the inside of a JSON string. What is not UTF-8 becomes U+FFFD, as with Docker.
 fn escape(line: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for chunk in line.utf8_chunks() {
-        for byte in chunk.valid().bytes() {
+        let mut rest = chunk.valid().as_bytes();
+        while !rest.is_empty() {
+            // Most bytes stand for themselves: those are copied in one piece.
+            let plain = rest
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+                .unwrap_or(rest.len());
+            out.extend_from_slice(&rest[..plain]);
+            let Some(byte) = rest.get(plain) else { break };
             match byte {
                 b'"' => out.extend_from_slice(b"\\\""),
                 b'\\' => out.extend_from_slice(b"\\\\"),
                 b'\n' => out.extend_from_slice(b"\\n"),
                 b'\r' => out.extend_from_slice(b"\\r"),
                 b'\t' => out.extend_from_slice(b"\\t"),
-                0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-                byte => out.push(byte),
+                byte => {
+                    out.extend_from_slice(b"\\u00");
+                    out.push(DIGITS[usize::from(byte >> 4)]);
+                    out.push(DIGITS[usize::from(byte & 15)]);
+                }
             }
+            rest = &rest[plain + 1..];
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
