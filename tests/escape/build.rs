@@ -89,7 +89,7 @@ fn archives_that_add_unpacks_write_nothing_outside() {
     let Some(world) = World::new() else { return };
     for tar in hostile(&world.prize()) {
         world.build("FROM box\nADD a.tar /\nADD a.tar /tmp/\n", &["--no-cache"], |context| {
-            fs::write(context.join("a.tar"), &tar).unwrap()
+            fs::write(context.join("a.tar"), &tar).unwrap();
         });
         world.untouched();
     }
@@ -127,20 +127,20 @@ fn mounts_of_a_step_show_nothing_of_the_host() {
             .link("up", "/../../../../../../..")
     });
     let mounts = [
-        format!("type=bind,from=base,source=/l,target=/m"),
-        format!("type=bind,from=base,source=/f,target=/m"),
+        "type=bind,from=base,source=/l,target=/m".to_string(),
+        "type=bind,from=base,source=/f,target=/m".to_string(),
         format!("type=bind,from=base,source=/up{host},target=/m"),
         format!("type=bind,from=base,source=../../../../../../..{host},target=/m"),
-        format!("type=bind,from=base,source=/l,target=/m,rw"),
-        format!("type=bind,source=l,target=/m"),
-        format!("type=bind,source=f,target=/m"),
+        "type=bind,from=base,source=/l,target=/m,rw".to_string(),
+        "type=bind,source=l,target=/m".to_string(),
+        "type=bind,source=f,target=/m".to_string(),
         format!("type=bind,source=../../../../../../../../..{host},target=/m"),
-        format!("type=bind,source=l,target=/m,rw"),
+        "type=bind,source=l,target=/m,rw".to_string(),
         format!("type=cache,id=../../../../../../..{host},target=/m"),
         format!("type=cache,id={host},target=/m"),
-        format!("type=cache,from=base,source=/l,target=/m"),
+        "type=cache,from=base,source=/l,target=/m".to_string(),
         format!("type=cache,from=base,source=../../../../../..{host},target=/m"),
-        format!("type=bind,from=base,source=/,target=/m,bind-propagation=shared"),
+        "type=bind,from=base,source=/,target=/m,bind-propagation=shared".to_string(),
     ];
     for mount in mounts {
         let text = format!(

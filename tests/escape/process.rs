@@ -209,7 +209,7 @@ fn user_files_that_never_end_stop_nothing() {
     let done = outcome(
         std::process::Command::new("timeout")
             .arg("10")
-            .arg(hung.get_program().to_owned())
+            .arg(hung.get_program())
             .args(hung.get_args().map(ToOwned::to_owned).collect::<Vec<_>>()),
     );
     let _unused = &mut hung;

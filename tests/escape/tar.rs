@@ -2,39 +2,40 @@
 
 /// An archive in the making.
 #[derive(Debug, Default)]
-pub struct Tar(Vec<u8>);
+pub(crate) struct Tar(Vec<u8>);
 
 impl Tar {
     /// A file.
     #[must_use]
-    pub fn file(self, path: &str, content: &str) -> Self {
+    pub(crate) fn file(self, path: &str, content: &str) -> Self {
         self.member(b'0', path, "", content.as_bytes(), 0o755)
     }
 
     /// A file with a mode.
     #[must_use]
-    pub fn moded(self, path: &str, content: &[u8], mode: u32) -> Self {
+    pub(crate) fn moded(self, path: &str, content: &[u8], mode: u32) -> Self {
         self.member(b'0', path, "", content, mode)
     }
 
     /// A directory.
     #[must_use]
-    pub fn directory(self, path: &str) -> Self {
+    pub(crate) fn directory(self, path: &str) -> Self {
         self.member(b'5', path, "", b"", 0o755)
     }
 
     /// A symbolic link.
     #[must_use]
-    pub fn link(self, path: &str, to: &str) -> Self {
+    pub(crate) fn link(self, path: &str, to: &str) -> Self {
         self.member(b'2', path, to, b"", 0o777)
     }
 
     /// A hard link.
     #[must_use]
-    pub fn hard(self, path: &str, to: &str) -> Self {
+    pub(crate) fn hard(self, path: &str, to: &str) -> Self {
         self.member(b'1', path, to, b"", 0o644)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of a header")]
     fn member(mut self, kind: u8, path: &str, link: &str, content: &[u8], mode: u32) -> Self {
         let mut head = [0_u8; 512];
         let mut put = |at: usize, text: &[u8]| head[at..at + text.len()].copy_from_slice(text);
@@ -59,7 +60,7 @@ impl Tar {
 
     /// The finished archive.
     #[must_use]
-    pub fn bytes(mut self) -> Vec<u8> {
+    pub(crate) fn bytes(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&[0; 1024]);
         self.0
     }

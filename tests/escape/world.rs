@@ -15,11 +15,11 @@ use tempfile::TempDir;
 use crate::tar::Tar;
 
 /// The content of the host's file.
-pub const SECRET: &str = "the-hosts-secret";
+pub(crate) const SECRET: &str = "the-hosts-secret";
 
 /// What an attack plays in.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     hako: PathBuf,
     state: TempDir,
     host: TempDir,
@@ -27,7 +27,7 @@ pub struct World {
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Its exit code; -1 after a signal.
     pub code: i32,
     /// What it wrote, standard error last.
@@ -36,15 +36,15 @@ pub struct Outcome {
 
 impl World {
     /// Makes a world with the image `box`, a shell and its tools; nothing where that cannot be, which is said.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let Some(hako) = std::env::var_os("HAKO_BIN").map(PathBuf::from) else {
-            eprintln!("SKIPPED: HAKO_BIN does not name the binary to attack");
+            skip("HAKO_BIN does not name the binary to attack");
             return None;
         };
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
         let busybox = busybox.into_iter().find(|path| path.exists());
         let (true, Some(busybox)) = (rustix::process::geteuid().is_root(), busybox) else {
-            eprintln!("SKIPPED: needs root and a static busybox");
+            skip("needs root and a static busybox");
             return None;
         };
         let directory = |name: &str| tempfile::Builder::new().prefix(name).tempdir_in("/tmp");
@@ -73,71 +73,71 @@ impl World {
     }
 
     /// The archive of `box` with more in it; later members replace earlier ones.
-    pub fn image_with(&self, name: &str, more: impl FnOnce(Tar) -> Tar) -> Outcome {
+    pub(crate) fn image_with(&self, name: &str, more: impl FnOnce(Tar) -> Tar) -> Outcome {
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
         let busybox = busybox.into_iter().find(|path| path.exists()).unwrap();
         self.try_import(name, &more(Self::shell(busybox, Tar::default())).bytes())
     }
 
     /// Imports an archive as an image.
-    pub fn import(&self, name: &str, tar: Tar) {
+    pub(crate) fn import(&self, name: &str, tar: Tar) {
         let done = self.try_import(name, &tar.bytes());
         assert_eq!(done.code, 0, "{}", done.text);
     }
 
     /// Imports an archive that may be refused.
-    pub fn try_import(&self, name: &str, tar: &[u8]) -> Outcome {
+    pub(crate) fn try_import(&self, name: &str, tar: &[u8]) -> Outcome {
         self.feed(&["import", "--change", "ENV PATH=/bin", "-", name], tar)
     }
 
     /// A path in the host's directory.
-    pub fn host(&self, name: &str) -> PathBuf {
+    pub(crate) fn host(&self, name: &str) -> PathBuf {
         self.host.path().join(name)
     }
 
     /// The host's directory, as text.
-    pub fn prize(&self) -> String {
+    pub(crate) fn prize(&self) -> String {
         self.host.path().display().to_string()
     }
 
     /// The state directory.
-    pub fn state(&self) -> &Path {
+    pub(crate) fn state(&self) -> &Path {
         self.state.path()
     }
 
     /// The binary.
-    pub fn binary(&self) -> &Path {
+    pub(crate) fn binary(&self) -> &Path {
         &self.hako
     }
 
     /// Attacks a copy of the binary, which may be lost.
-    pub fn use_copy(&mut self) {
+    pub(crate) fn use_copy(&mut self) {
         let copy = self.state.path().with_extension("hako");
         fs::copy(&self.hako, &copy).unwrap();
         self.hako = copy;
     }
 
     /// The command, not yet run.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.hako);
         command.arg("--root").arg(self.state.path()).args(words).stdin(Stdio::null());
         command
     }
 
     /// Runs a command.
-    pub fn hako(&self, words: &[&str]) -> Outcome {
+    pub(crate) fn hako(&self, words: &[&str]) -> Outcome {
         outcome(self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 
     /// Runs a command that must succeed; returns what it wrote.
-    pub fn ok(&self, words: &[&str]) -> String {
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
         let done = self.hako(words);
         assert_eq!(done.code, 0, "{words:?}: {}", done.text);
         done.text.trim().to_owned()
     }
 
     /// Runs a command with something to read.
-    pub fn feed(&self, words: &[&str], input: &[u8]) -> Outcome {
+    pub(crate) fn feed(&self, words: &[&str], input: &[u8]) -> Outcome {
         let mut child = self
             .command(words)
             .stdin(Stdio::piped())
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Runs a script in a container without network; `options` come before the image.
-    pub fn run(&self, options: &[&str], script: &str) -> Outcome {
+    pub(crate) fn run(&self, options: &[&str], script: &str) -> Outcome {
         let mut words = vec!["run", "--rm", "--network", "none"];
         words.extend_from_slice(options);
         words.extend_from_slice(&["box", "sh", "-c", script]);
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// Starts a container that stays; `options` come before the image.
-    pub fn start(&self, name: &str, options: &[&str]) {
+    pub(crate) fn start(&self, name: &str, options: &[&str]) {
         let mut words = vec!["run", "-d", "--network", "none", "--name", name];
         words.extend_from_slice(options);
         words.extend_from_slice(&["box", "sleep", "300"]);
@@ -170,13 +170,13 @@ impl World {
     }
 
     /// The root of a running container, as the host's root may reach it.
-    pub fn root_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn root_of(&self, name: &str) -> PathBuf {
         let pid = self.ok(&["inspect", "-f", "{{.State.Pid}}", name]);
         PathBuf::from(format!("/proc/{pid}/root"))
     }
 
     /// Builds a Dockerfile, with more files in the context.
-    pub fn build(
+    pub(crate) fn build(
         &self,
         dockerfile: &str,
         options: &[&str],
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// Fails unless the host's directory is as it was.
-    pub fn untouched(&self) {
+    pub(crate) fn untouched(&self) {
         let mut names: Vec<_> = fs::read_dir(self.host.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -216,6 +216,21 @@ impl Drop for World {
         for id in networks.text.split_whitespace() {
             let _gone = self.hako(&["network", "rm", id]);
         }
+        // What an engine of a state directory of its own calls its first bridge, its table and its control groups.
+        let digest = hako_types::Digest::of(self.state.path().as_os_str().as_encoded_bytes());
+        let own = format!("hako-{}", &digest.hex()[..8]);
+        let _bridge = outcome(Command::new("ip").args(["link", "del", &own]));
+        let _table = outcome(Command::new("nft").args(["delete", "table", "inet", &own]));
+        let hierarchies = fs::read_dir("/sys/fs/cgroup")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        for group in
+            hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]).map(|path| path.join(&own))
+        {
+            let _empty = fs::remove_dir(group);
+        }
         let copy = self.state.path().with_extension("hako");
         let _if_made = fs::remove_file(copy);
     }
@@ -223,18 +238,18 @@ impl Drop for World {
 
 impl Outcome {
     /// Fails if the secret was seen.
-    pub fn saw_nothing(&self) {
+    pub(crate) fn saw_nothing(&self) {
         assert!(!self.text.contains(SECRET), "the secret was read: {}", self.text);
     }
 
     /// Fails if the command succeeded.
-    pub fn failed(&self) {
+    pub(crate) fn failed(&self) {
         assert_ne!(self.code, 0, "it should have been refused: {}", self.text);
     }
 }
 
 /// Runs a command to its end.
-pub fn outcome(command: &mut Command) -> Outcome {
+pub(crate) fn outcome(command: &mut Command) -> Outcome {
     let done = command.output().unwrap();
     Outcome { code: done.status.code().unwrap_or(-1), text: text(&done) }
 }
@@ -243,13 +258,18 @@ fn text(done: &std::process::Output) -> String {
     String::from_utf8_lossy(&[done.stdout.as_slice(), &done.stderr].concat()).into_owned()
 }
 
+#[expect(clippy::print_stderr, reason = "a test that was not run says so")]
+fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
 /// Exchanges two names again and again while it lives.
 #[derive(Debug)]
-pub struct Exchange(Arc<AtomicBool>, Option<JoinHandle<u64>>);
+pub(crate) struct Exchange(Arc<AtomicBool>, Option<JoinHandle<u64>>);
 
 impl Exchange {
     /// Begins.
-    pub fn of(one: PathBuf, other: PathBuf) -> Self {
+    pub(crate) fn of(one: PathBuf, other: PathBuf) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -277,7 +297,7 @@ impl Drop for Exchange {
 }
 
 /// Does something again and again for a while.
-pub fn for_a_while(mut work: impl FnMut(u32)) {
+pub(crate) fn for_a_while(mut work: impl FnMut(u32)) {
     let end = Instant::now() + Duration::from_millis(1500);
     let mut round = 0;
     while Instant::now() < end {
@@ -287,6 +307,6 @@ pub fn for_a_while(mut work: impl FnMut(u32)) {
 }
 
 /// Makes a symbolic link.
-pub fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) {
+pub(crate) fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) {
     symlink(to, at).unwrap();
 }
