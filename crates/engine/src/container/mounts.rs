@@ -106,7 +106,7 @@ fn apply_option(mount: &mut Mount, option: &str) -> Option<()> {
         }
         "rbind" if mount.kind == MountKind::Bind => {}
         "bind" if mount.kind == MountKind::Bind => {
-            mount.bind_options.get_or_insert_default().non_recursive = true
+            mount.bind_options.get_or_insert_default().non_recursive = true;
         }
         _ => return None,
     }
@@ -123,19 +123,7 @@ fn from_mount(mount: &Mount) -> Result<PlannedMount, Error> {
             if !mount.source.starts_with('/') {
                 return Err(bad("the source of a bind mount must be an absolute path"));
             }
-            let propagation = mount
-                .bind_options
-                .as_ref()
-                .map(|options| options.propagation.clone())
-                .unwrap_or_default();
-            let point = MountPoint {
-                kind: MountKind::Bind,
-                source: mount.source.clone(),
-                destination: mount.target.clone(),
-                rw: !mount.read_only,
-                propagation: if propagation.is_empty() { "rprivate".into() } else { propagation },
-                ..MountPoint::default()
-            };
+            let point = bind_point(&mount);
             Ok(PlannedMount { point, mount, anonymous: false })
         }
         MountKind::Volume => {
@@ -178,6 +166,20 @@ fn from_mount(mount: &Mount) -> Result<PlannedMount, Error> {
             };
             Ok(PlannedMount { point, mount, anonymous: false })
         }
+    }
+}
+
+/// Returns what `inspect` tells of a bind mount.
+fn bind_point(mount: &Mount) -> MountPoint {
+    let propagation =
+        mount.bind_options.as_ref().map(|options| options.propagation.clone()).unwrap_or_default();
+    MountPoint {
+        kind: MountKind::Bind,
+        source: mount.source.clone(),
+        destination: mount.target.clone(),
+        rw: !mount.read_only,
+        propagation: if propagation.is_empty() { "rprivate".into() } else { propagation },
+        ..MountPoint::default()
     }
 }
 

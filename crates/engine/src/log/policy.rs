@@ -45,7 +45,7 @@ impl Policy {
                 }
                 "max-file" => {
                     policy.max_file =
-                        value.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?
+                        value.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?;
                 }
                 "compress" | "mode" | "max-buffer-size" | "labels" | "labels-regex" | "env"
                 | "env-regex" | "tag" => {}

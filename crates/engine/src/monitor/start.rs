@@ -86,9 +86,8 @@ fn prepare(
     share_memory(&engine, container, &mut found)?;
     let spec = spec::build(container, &found.findings)?;
     let host = cgroup_host()?;
-    let resources =
-        spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
-    let cgroup = Cgroup::create(&host, &found.findings.cgroup, &resources)
+    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
+    let cgroup = Cgroup::create(&host, &found.findings.cgroup, &resources.unwrap_or_default())
         .map_err(Error::below("cannot make the control group"))?;
     let ports = take_ports(&engine, container, &leases)?;
     let stdio = Stdio3::open(container, size)?;
@@ -121,10 +120,9 @@ fn prepare(
     let process = created.start().map_err(refused)?;
     let mut sources = stdio.ours;
     if let Some(terminal) = &terminal {
-        sources.push((
-            Stream::Stdout,
-            terminal.try_clone().map_err(Error::io("attach to", Path::new(&container.name)))?,
-        ));
+        let copy = terminal.try_clone();
+        let copy = copy.map_err(Error::io("attach to", Path::new(&container.name)))?;
+        sources.push((Stream::Stdout, copy));
     }
     let run = Run {
         process,
