@@ -268,7 +268,6 @@ fn ended(command: &mut Command) -> Ended {
     Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "which binary to test is said in the environment")]
 fn binary() -> Option<PathBuf> {
     let named = std::env::var_os("HAKO_BIN").map(PathBuf::from);
     let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("hako"));

@@ -42,10 +42,13 @@ pub struct Faults {
     pub redirect: Option<String>,
 }
 
+/// A manifest's media type and bytes.
+type Manifest = (String, Arc<Vec<u8>>);
+
 #[derive(Debug, Default)]
 struct Contents {
     blobs: HashMap<(String, String), Arc<Vec<u8>>>,
-    manifests: HashMap<(String, String), (String, Arc<Vec<u8>>)>,
+    manifests: HashMap<(String, String), Manifest>,
     tags: BTreeMap<(String, String), String>,
     uploads: HashMap<String, Vec<u8>>,
     log: Vec<String>,

@@ -4,6 +4,8 @@
 //!
 //! `HAKO_KILLS` is how many times (200), `HAKO_SEED` repeats a run.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod debris;
 mod deed;
 

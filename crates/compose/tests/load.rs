@@ -136,6 +136,7 @@ networks:
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_name_their_line_and_what_was_meant() {
     for (text, want, hint) in [
         (
