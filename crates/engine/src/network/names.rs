@@ -53,6 +53,10 @@ const NAME_OF: &str = "SELECT c.name, net.name FROM endpoint own \
      JOIN network net ON net.id = other.network \
      WHERE own.container = ?1 AND own.mac IS NOT NULL AND (other.ipv4 = ?2 OR other.ipv6 = ?2)";
 
+/// Whether a container is in a network that has a way out.
+const HAS_WAY_OUT: &str = "SELECT EXISTS (SELECT 1 FROM endpoint own JOIN network net ON net.id = own.network \
+     WHERE own.container = ?1 AND own.mac IS NOT NULL AND NOT json_extract(net.record, '$.Internal'))";
+
 impl Names for Directory {
     fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
         let linked = self.links.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
@@ -79,6 +83,14 @@ impl Names for Directory {
             };
             Ok(statement.query_row(values, read)?)
         })
+    }
+
+    fn may_forward(&self) -> bool {
+        let asked = self.with(|connection| {
+            let mut statement = connection.prepare_cached(HAS_WAY_OUT)?;
+            Ok(statement.query_row([self.container.as_str()], |row| row.get::<_, bool>(0))?)
+        });
+        asked.unwrap_or(false)
     }
 }
 

@@ -45,6 +45,12 @@ pub trait Names {
 
     /// Returns the name that an address has, `name.network`.
     fn name_of(&self, address: IpAddr) -> Option<String>;
+
+    /// Tells whether what is nobody's here may be asked of others. An endpoint of internal networks alone could otherwise
+    /// speak to the world in names (CVE-2024-29018).
+    fn may_forward(&self) -> bool {
+        true
+    }
 }
 
 /// Where a forwarded question is sent from.
@@ -293,7 +299,7 @@ impl Answering<'_> {
             }
             return Decision::Answer(message::addresses(query, &question, &addresses, TTL));
         }
-        if self.upstreams.is_empty() {
+        if self.upstreams.is_empty() || !self.names.may_forward() {
             let outcome = if question.name.contains('.') {
                 Outcome::ServerFailure
             } else {
