@@ -5,6 +5,7 @@ use hako_testkit::env::Env;
 const FILE: &str = r#"services:
   app:
     build: .
+    stop_grace_period: 100ms
     environment: ["PEER=db"]
     depends_on:
       db: { condition: service_healthy }
@@ -12,6 +13,7 @@ const FILE: &str = r#"services:
   db:
     image: box
     command: sh -c "sleep 0.3; touch /ready; exec sleep 1000"
+    stop_grace_period: 100ms
     healthcheck: { test: ["CMD", "test", "-e", "/ready"], interval: 100ms, retries: 50 }
     volumes: ["data:/data"]
     networks: [back]
