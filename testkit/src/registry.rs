@@ -51,6 +51,8 @@ struct Contents {
     manifests: HashMap<(String, String), Manifest>,
     tags: BTreeMap<(String, String), String>,
     uploads: HashMap<String, Vec<u8>>,
+    /// How many uploads there were.
+    begun: usize,
     log: Vec<String>,
     faults: Faults,
 }
@@ -427,7 +429,8 @@ fn uploads(contents: &mut Contents, request: &Request, repository: &str, id: &st
                 contents.blobs.insert((repository.to_owned(), digest.clone()), bytes);
                 return Reply::of(201);
             }
-            let id = format!("upload-{}", contents.log.len());
+            contents.begun += 1;
+            let id = format!("upload-{}", contents.begun);
             contents.uploads.insert(id.clone(), Vec::new());
             Reply::of(202).with("Location", place(&id))
         }
