@@ -18,6 +18,7 @@
 
 pub mod cache;
 pub mod copy;
+mod crew;
 pub mod event;
 pub mod graph;
 pub mod key;

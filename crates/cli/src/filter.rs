@@ -84,6 +84,17 @@ impl Filters {
     }
 }
 
+/// Returns the moment that a flag such as `--since` says, as seen from `now`; nothing when it is not given or empty.
+///
+/// # Errors
+/// When the text is no moment.
+pub(crate) fn moment(parsed: &Parsed, flag: &str, now: Moment) -> Result<Option<Moment>, Failure> {
+    let Some(text) = parsed.text(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
+    Moment::parse_flag(text, now)
+        .map(Some)
+        .map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
+}
+
 /// Tells whether labels have `name` or `name=value`.
 pub(crate) fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
     match wanted.split_once('=') {

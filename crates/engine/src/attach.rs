@@ -43,6 +43,20 @@ pub struct Failure {
     pub code: i32,
 }
 
+impl Failure {
+    /// Returns what a client is told of `error`: it and its causes in one line.
+    pub(crate) fn of(error: &dyn std::error::Error, code: i32) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self { message, code }
+    }
+}
+
 const LONGEST: usize = 1 << 20;
 
 impl Frame {

@@ -12,6 +12,7 @@ pub mod moment;
 pub mod platform;
 pub mod port;
 pub mod reference;
+pub mod signal;
 pub mod size;
 
 pub use digest::{Digest, Hasher};

@@ -152,17 +152,7 @@ impl<'a, 'b> Copier<'a, 'b> {
         };
         let is_much = files.len() >= 32
             || files.iter().map(|(entry, _)| entry.stat.st_size).sum::<i64>() > 16 << 20;
-        let threads = if is_much {
-            std::thread::available_parallelism().map_or(1, usize::from).min(8)
-        } else {
-            1
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
-        });
+        crate::crew::at_work(is_much, work);
         failed.into_inner().ok().flatten().map_or(Ok(()), Err)
     }
 

@@ -109,17 +109,7 @@ fn contents(tree: &Tree, entries: &[Entry]) -> Result<Vec<Option<Hash>>, Error> 
     };
     let bytes: i64 = open.iter().map(|at| entries[*at].stat.st_size).sum();
     let is_much = open.len() >= PARALLEL || (open.len() > 1 && bytes > 4 << 20);
-    let threads = if is_much {
-        std::thread::available_parallelism().map_or(1, usize::from).min(8)
-    } else {
-        1
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
+    crate::crew::at_work(is_much, work);
     for (at, hash) in done.into_inner().unwrap_or_default() {
         let hash = hash?;
         if let Some(stats) = &tree.stats {

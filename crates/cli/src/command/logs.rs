@@ -7,6 +7,7 @@ use hako_types::Moment;
 
 use super::Command;
 use crate::args::{Flag, Parsed, Syntax, Words, switch, value};
+use crate::filter;
 use crate::report::Failure;
 use crate::session::Session;
 
@@ -33,20 +34,14 @@ pub(super) const COMMAND: Command = Command {
 
 fn work(session: &Session, parsed: &Parsed) -> Result<u8, Failure> {
     let now = Moment::now();
-    let moment = |flag: &str| -> Result<Option<Moment>, Failure> {
-        let Some(text) = parsed.text(flag).filter(|text| !text.is_empty()) else { return Ok(None) };
-        let read = Moment::parse_flag(text, now);
-        read.map(Some)
-            .map_err(|error| Failure::new(format!("invalid value for \"{flag}\": {error}")))
-    };
     let tail = match parsed.text("tail") {
         None | Some("all" | "") => None,
         Some(text) => text.parse().ok(),
     };
     let options = LogOptions {
         follow: parsed.on("follow"),
-        since: moment("since")?,
-        until: moment("until")?,
+        since: filter::moment(parsed, "since", now)?,
+        until: filter::moment(parsed, "until", now)?,
         tail,
         stdout: true,
         stderr: true,

@@ -101,25 +101,6 @@ pub(super) fn nano_cpus(text: &str) -> Result<i64, String> {
     whole.checked_mul(1_000_000_000).and_then(|nanos| nanos.checked_add(part)).ok_or_else(bad)
 }
 
-const RESOURCES: &[&str] = &[
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 /// Reads `name=soft[:hard]`.
 ///
 /// # Errors
@@ -127,7 +108,7 @@ const RESOURCES: &[&str] = &[
 pub(crate) fn ulimit(text: &str) -> Result<Ulimit, String> {
     let bad = || format!("invalid ulimit argument: {text}");
     let (name, limits) = text.split_once('=').ok_or_else(bad)?;
-    if !RESOURCES.contains(&name) {
+    if !hako_engine::container::is_rlimit(name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
     let number = |text: &str| {

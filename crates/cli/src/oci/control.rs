@@ -74,12 +74,6 @@ fn signal_all(cgroup: &Cgroup, signal: i32) -> Result<(), Failure> {
     Ok(())
 }
 
-const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
-
 /// Reads a signal: a number, or a name with or without `SIG`.
 fn number(text: &str) -> Result<i32, Failure> {
     if let Ok(number) = text.parse::<i32>() {
@@ -90,8 +84,7 @@ fn number(text: &str) -> Result<i32, Failure> {
     if let Some(offset) = name.strip_prefix("RTMIN+") {
         return offset.parse::<i32>().map(|offset| 34 + offset).map_err(|_| unknown(text));
     }
-    let found = (1..).zip(NAMES).find(|(_, known)| *known == name).map(|(number, _)| number);
-    found.ok_or_else(|| unknown(text))
+    hako_types::signal::named(name).ok_or_else(|| unknown(text))
 }
 
 fn unknown(text: &str) -> Failure {

@@ -150,12 +150,6 @@ pub(super) fn stop_signal(arguments: &Arguments<'_>) -> Result<Word, Problem> {
 
 /// Tells whether `text` is the name or number of a signal.
 pub fn is_signal(text: &str) -> bool {
-    const NAMES: [&str; 38] = [
-        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT",
-        "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM",
-        "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
-        "UNUSED", "RTMIN", "RTMAX", "EMT",
-    ];
     if let Ok(number) = text.parse::<u32>() {
         return (1..=64).contains(&number);
     }
@@ -164,5 +158,8 @@ pub fn is_signal(text: &str) -> bool {
     let offset = |prefix: &str| {
         name.strip_prefix(prefix).and_then(|n| n.parse::<u32>().ok()).is_some_and(|n| n <= 15)
     };
-    NAMES[..37].contains(&name) || offset("RTMIN+") || offset("RTMAX-")
+    hako_types::signal::named(name).is_some()
+        || matches!(name, "CLD" | "IOT" | "POLL" | "UNUSED" | "RTMIN" | "RTMAX")
+        || offset("RTMIN+")
+        || offset("RTMAX-")
 }

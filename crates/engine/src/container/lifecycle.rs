@@ -429,42 +429,6 @@ pub(crate) fn stop_signal(config: &Config) -> i32 {
     config.stop_signal.as_deref().and_then(|text| signal_number(text).ok()).unwrap_or(15)
 }
 
-const SIGNALS: [(&str, i32); 33] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ILL", 4),
-    ("TRAP", 5),
-    ("ABRT", 6),
-    ("IOT", 6),
-    ("BUS", 7),
-    ("FPE", 8),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("STKFLT", 16),
-    ("CHLD", 17),
-    ("CONT", 18),
-    ("STOP", 19),
-    ("TSTP", 20),
-    ("TTIN", 21),
-    ("TTOU", 22),
-    ("URG", 23),
-    ("XCPU", 24),
-    ("XFSZ", 25),
-    ("VTALRM", 26),
-    ("PROF", 27),
-    ("WINCH", 28),
-    ("IO", 29),
-    ("POLL", 29),
-    ("PWR", 30),
-    ("SYS", 31),
-];
-
 /// Reads a signal's name, with or without `SIG`, in any case (`RTMIN+1` too), or its number.
 ///
 /// # Errors
@@ -476,8 +440,13 @@ pub(crate) fn signal_number(text: &str) -> Result<i32, Error> {
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some((_, number)) = SIGNALS.iter().find(|(known, _)| *known == name) {
-        return Ok(*number);
+    let alias = match name {
+        "IOT" => "ABRT",
+        "POLL" => "IO",
+        name => name,
+    };
+    if let Some(number) = hako_types::signal::named(alias) {
+        return Ok(number);
     }
     let offset = |rest: &str, sign: char| match rest {
         "" => Some(0),

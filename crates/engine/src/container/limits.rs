@@ -28,8 +28,9 @@ const RLIMITS: [&str; 16] = [
     "stack",
 ];
 
-/// Tells whether this is the name of a resource limit.
-pub(crate) fn is_rlimit(name: &str) -> bool {
+/// Tells whether this is the name of a resource limit (`getrlimit(2)`), in lower case and without `RLIMIT_`.
+#[must_use]
+pub fn is_rlimit(name: &str) -> bool {
     RLIMITS.contains(&name)
 }
 

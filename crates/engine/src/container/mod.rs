@@ -41,6 +41,7 @@ pub use exec::ExecSpec;
 pub use files::{PathStat, Placement};
 pub(crate) use lifecycle::stop_signal;
 pub use lifecycle::{StartOptions, Streams, Wait};
+pub use limits::is_rlimit;
 pub use prune::PruneFilter;
 pub use remove::RemoveOptions;
 pub use spec::INIT as TINY_INIT;

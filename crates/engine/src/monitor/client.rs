@@ -318,14 +318,7 @@ pub(super) fn failure_of(error: &Error) -> Failure {
     if let Error::Monitor(failure) = error {
         return failure.clone();
     }
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Failure { message, code: 125 }
+    Failure::of(error, 125)
 }
 
 /// Tells a client that what it asked for failed.

@@ -150,14 +150,7 @@ fn stop_pipe() -> Result<(OwnedFd, OwnedFd), Error> {
 /// Turns what the runtime says into what a client is told: the program's own failures have exit codes of their own.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn refused(error: hako_runtime::Error) -> Error {
-    let code = error.exit_code();
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    Error::Monitor(Failure { message, code: code.map_or(125, i32::from) })
+    Error::Monitor(Failure::of(&error, error.exit_code().map_or(125, i32::from)))
 }
 
 fn connection(container: &Container, leases: &[Lease]) -> Connection {
