@@ -9,13 +9,13 @@ const ROUNDS: usize = 30;
 const IDLE: u16 = 5;
 
 /// Ten instructions in two stages.
-const DOCKERFILE: &str = "FROM hako-bench:latest AS builder
+const DOCKERFILE: &str = "FROM localhost/hako-bench:latest AS builder
 WORKDIR /src
 COPY a b ./
 RUN cat a b > c
 COPY . .
 RUN cat * > /all
-FROM hako-bench:latest
+FROM localhost/hako-bench:latest
 WORKDIR /app
 COPY --from=builder /all .
 RUN cp all again
@@ -107,7 +107,7 @@ pub(super) fn rebuild(bench: &Bench, peers: &[Peer]) -> Outcome<Vec<Table>> {
         Ok(())
     });
     made.map_err(|error| format!("cannot make `{}`: {error}", context.display()))?;
-    let words = format!("build -t hako-bench-built {}", context.display());
+    let words = format!("build -t localhost/hako-bench-built {}", context.display());
     for peer in peers {
         peer.call(&words).quiet()?;
     }

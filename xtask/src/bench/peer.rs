@@ -9,7 +9,9 @@ use crate::command::{Program, program};
 use crate::package;
 
 /// The image that all of them run: BusyBox alone.
-pub(crate) const IMAGE: &str = "hako-bench:latest";
+///
+/// The registry stands in its name because podman asks about names without one.
+pub(crate) const IMAGE: &str = "localhost/hako-bench:latest";
 
 /// An engine.
 #[derive(Debug)]
@@ -79,6 +81,11 @@ impl Peer {
         self.call("import").word(&archive).word(IMAGE).quiet()
     }
 
+    /// Tells whether the engine runs a container of the image here: one may be installed and still not work on this machine.
+    pub(crate) fn works(&self) -> bool {
+        silently(self.call("run --rm").word(IMAGE).word("true")).is_ok()
+    }
+
     /// Returns the processes that this engine keeps for its containers.
     pub(crate) fn keepers(&self) -> Vec<u32> {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
@@ -105,7 +112,7 @@ impl Peer {
         for id in ids.split_whitespace() {
             let _gone = self.call("rm -f").word(id).succeeds();
         }
-        for image in [IMAGE, "hako-bench-built:latest"] {
+        for image in [IMAGE, "localhost/hako-bench-built:latest"] {
             let _gone = self.call("rmi -f").word(image).succeeds();
         }
     }
